@@ -1,0 +1,30 @@
+# Compiler settings shared by everything in the tree: target hn_compile.
+include(CheckCSourceCompiles)
+
+set(CMAKE_C_STANDARD 11)
+set(CMAKE_C_STANDARD_REQUIRED ON)
+set(CMAKE_C_EXTENSIONS OFF)
+set(CMAKE_C_VISIBILITY_PRESET hidden)
+
+add_library(hn_compile INTERFACE)
+target_compile_options(hn_compile INTERFACE -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes
+                       -Wmissing-prototypes -Wpointer-arith $<$<BOOL:${HN_WERROR}>:-Werror>)
+# An allocation per variable-length array would be one nobody checks.
+target_compile_options(hn_compile INTERFACE -Wvla)
+
+if(HN_SANITIZE)
+  add_compile_options(-fsanitize=${HN_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${HN_SANITIZE})
+endif()
+if(HN_COVERAGE)
+  add_compile_options(--coverage -O0)
+  add_link_options(--coverage)
+endif()
+
+# ISA variants of hot kernels: the loader picks the best one for the CPU. Sanitizers and ifunc resolvers do not mix.
+if(NOT HN_SANITIZE AND NOT HN_COVERAGE)
+  check_c_source_compiles("
+    __attribute__((target_clones(\"arch=skylake-avx512\", \"arch=haswell\", \"default\")))
+    int f(int x) { return x + 1; }
+    int main(void) { return f(-1); }" HN_HAVE_TARGET_CLONES)
+endif()

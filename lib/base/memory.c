@@ -1,0 +1,71 @@
+#include "base/memory.h"
+
+#include "base/context.h"
+#include "base/error.h"
+
+#include <stdint.h>
+#include <string.h>
+
+void *hni_alloc(hn_context *context, size_t size)
+{
+    const hn_allocator *a = &context->allocator;
+    if (size > SIZE_MAX - HNI_ALIGN)
+        return NULL;
+    return a->alloc(a->user, hni_round_up(size == 0 ? 1 : size), HNI_ALIGN);
+}
+
+void *hni_alloc_zero(hn_context *context, size_t size)
+{
+    void *ptr = hni_alloc(context, size);
+    if (ptr != NULL)
+        memset(ptr, 0, size);
+    return ptr;
+}
+
+void hni_release(hn_context *context, void *ptr, size_t size)
+{
+    const hn_allocator *a = &context->allocator;
+    if (ptr != NULL)
+        a->release(a->user, ptr, hni_round_up(size == 0 ? 1 : size));
+}
+
+char *hni_copy_string(hn_context *context, const char *text)
+{
+    size_t size = strlen(text) + 1;
+    char *copy = hni_alloc(context, size);
+    if (copy != NULL)
+        memcpy(copy, text, size);
+    return copy;
+}
+
+void hni_release_string(hn_context *context, char *text)
+{
+    if (text != NULL)
+        hni_release(context, text, strlen(text) + 1);
+}
+
+hn_status hni_no_memory(const char *function, size_t size)
+{
+    return hni_fail(HN_E_NOMEM, "%s: out of memory (%zu bytes)", function, size);
+}
+
+bool hni_size_mul(size_t a, size_t b, size_t *out)
+{
+    if (a != 0 && b > SIZE_MAX / a)
+        return false;
+    *out = a * b;
+    return true;
+}
+
+bool hni_size_add(size_t a, size_t b, size_t *out)
+{
+    if (b > SIZE_MAX - a)
+        return false;
+    *out = a + b;
+    return true;
+}
+
+size_t hni_round_up(size_t size)
+{
+    return (size + (HNI_ALIGN - 1)) & ~(size_t)(HNI_ALIGN - 1);
+}
