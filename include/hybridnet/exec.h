@@ -24,7 +24,7 @@ HN_API size_t hn_exec_bytes(const hn_exec *exec);
 HN_API HN_MUST_CHECK hn_status hn_exec_forward(hn_exec *exec, const hn_tensor *x, const hn_tensor **y);
 
 /* Runs the layer backward for the last forward: adds to the parameters' gradients; dx (may be NULL) is overwritten
- * with the gradient of x. HN_E_STATE before a forward or in HN_MODE_INFER.                                          */
+ * with the gradient of x. Once for each forward. HN_E_STATE without one or in HN_MODE_INFER.                        */
 HN_API HN_MUST_CHECK hn_status hn_exec_backward(hn_exec *exec, const hn_tensor *dy, hn_tensor *dx);
 
 /* NULL is allowed. */

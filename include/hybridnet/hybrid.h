@@ -54,9 +54,10 @@ HN_API HN_MUST_CHECK hn_status hn_hybrid_create(hn_hybrid **out, hn_context *con
 /* Initial values for every parameter. */
 HN_API HN_MUST_CHECK hn_status hn_hybrid_init_params(hn_hybrid *hybrid, const hn_rng *rng);
 
-/* One training step at learning rate lr: a branch whose weight is 0 is not computed and its batch may be NULL; it keeps
- * its momentum. With a branch computed and not NULL, alpha in [0, 1]; without a projection alpha must be 0.
- * Nothing is allocated. HN_E_NONFINITE if a loss is not finite: then no parameter has changed.                          */
+/* One training step at learning rate lr, with alpha in [0, 1] (0 without a projection). A branch whose weight is 0 is
+ * not computed and its batch may be NULL; its own parameters go on by momentum and weight decay alone, as with a zero
+ * gradient. Nothing is allocated. losses may be NULL; losses->struct_size is the caller's to set. HN_E_NONFINITE if a
+ * loss is not finite: no parameter has changed then, running statistics may have.                                       */
 HN_API HN_MUST_CHECK hn_status hn_hybrid_step(hn_hybrid *hybrid, const hn_batch *feature, const hn_batch *classifier,
                                               double alpha, double lr, hn_hybrid_losses *losses);
 

@@ -39,14 +39,16 @@ typedef struct hn_layer_call {
     void *dx;            /* backward: overwritten with the gradient of x; NULL: not wanted                        */
     void *workspace;
     void *scratch;
-    const void *addend;  /* layers with HN_LAYER_ADDEND only, else NULL: an array of y's shape, y += addend ...   */
+    const void *addend;  /* layers that can add, else NULL: an array of y's shape, y += addend ...                */
     void *daddend;       /* ... backward: overwritten with its gradient; NULL: not wanted                         */
-    int32_t relu;        /* ... and then y = max(y, 0); set only for layers with HN_LAYER_ADDEND                   */
+    int32_t relu;        /* ... and then y = max(y, 0); the same in forward and backward                          */
     int32_t reserved;
 } hn_layer_call;
 
+/* Flags of a layer's table. */
 enum {
-    HN_LAYER_ADDEND = 1 /* flag: the layer can add a second array and apply a ReLU in the pass that writes y */
+    HN_LAYER_ADDEND = 1,     /* the layer can add a second array and apply a ReLU in the pass that writes y */
+    HN_LAYER_ADDEND_LAST = 2 /* ... it can if its last child can                                            */
 };
 
 /* The functions of one kind of layer; a static const table. Functions return HN_OK or a negative status.
@@ -54,7 +56,7 @@ enum {
 typedef struct hn_layer_ops {
     size_t struct_size;
     const char *kind; /* "linear": for error sentences and time tables */
-    int32_t flags;    /* HN_LAYER_ADDEND or 0 */
+    int32_t flags;    /* HN_LAYER_ADDEND, HN_LAYER_ADDEND_LAST or 0 */
     int32_t reserved;
     /* Shape inference and memory for an input of this desc; dim[0] is the batch. HN_E_SHAPE for an input that does not
      * fit. Pure: it is called before every pass.                                                                      */
@@ -79,8 +81,9 @@ HN_API HN_MUST_CHECK hn_status hn_layer_create(hn_layer **out, hn_context *conte
 HN_API HN_MUST_CHECK hn_status hn_layer_add_param(hn_layer *layer, const char *name, const hn_desc *desc,
                                                   int32_t weight_decay, hn_tensor **value, hn_tensor **grad);
 
-/* Takes ownership of child (on HN_OK only) and lists its parameters as "NAME.PARAMETER" after the layer's own.
- * The child must be complete: parameters it gets later are not seen. HN_E_ARG for a name already used.                */
+/* Takes ownership of child (on HN_OK only) and lists its parameters as "NAME.PARAMETER" after those there are, or under
+ * their own names if name is "". The child must be complete: parameters it gets later are not seen. HN_E_ARG for a
+ * parameter name that exists already.                                                                                  */
 HN_API HN_MUST_CHECK hn_status hn_layer_add_child(hn_layer *layer, const char *name, hn_layer *child);
 
 /* Draws initial values for all parameters, children included, from streams derived from rng and the children's order. */
@@ -92,6 +95,16 @@ HN_API int64_t hn_layer_param_count(const hn_layer *layer);
 HN_API HN_MUST_CHECK hn_status hn_layer_param(const hn_layer *layer, int64_t index, hn_param *param);
 /* Number of trainable values: what papers call "0.46 M parameters". */
 HN_API int64_t hn_layer_parameter_total(const hn_layer *layer);
+
+/* For layers made of others: the child's own plan, forward and backward, with memory cut from the parent's.
+ * plan: struct_size is set here. call: struct_size must be set. Statuses are the child's.                              */
+HN_API HN_MUST_CHECK hn_status hn_layer_plan_call(const hn_layer *layer, const hn_desc *input, int32_t mode,
+                                                  int32_t num_threads, hn_layer_plan *plan);
+HN_API HN_MUST_CHECK hn_status hn_layer_forward(const hn_layer *layer, const hn_layer_call *call);
+HN_API HN_MUST_CHECK hn_status hn_layer_backward(const hn_layer *layer, const hn_layer_call *call);
+
+/* Nonzero if the layer can take an addend and a ReLU in its calls. */
+HN_API int32_t hn_layer_can_add(const hn_layer *layer);
 
 /* The table's kind; borrowed. */
 HN_API const char *hn_layer_kind(const hn_layer *layer);

@@ -1,0 +1,30 @@
+/* layer.h -- the common part of every layer. */
+#ifndef HNI_LAYER_H
+#define HNI_LAYER_H
+
+#include <hybridnet/layer.h>
+
+#include <stdbool.h>
+
+/* One line of a layer's parameter list; tensors belong to the layer that added them. */
+typedef struct hni_layer_entry {
+    char *name;
+    hn_tensor *value, *grad;
+    int32_t weight_decay;
+    bool owned;
+} hni_layer_entry;
+
+struct hn_layer {
+    hn_context *context;
+    hn_layer_ops ops;
+    void *self;
+    hni_layer_entry *entries;
+    int64_t entry_count, entry_capacity;
+    hn_layer **children;
+    int64_t child_count, child_capacity;
+};
+
+/* HN_E_SHAPE unless desc is f32 with ndim dimensions (0: any number), all of them positive. kind: for the sentence. */
+hn_status hni_layer_check_input(const char *kind, const hn_desc *input, int32_t ndim);
+
+#endif

@@ -1,0 +1,259 @@
+#include "train/hybrid.h"
+
+#include "base/context.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/options.h"
+#include "base/tensor.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+void hn_hybrid_options_init(hn_hybrid_options *options, size_t struct_size)
+{
+    const hn_hybrid_options defaults = {.struct_size = sizeof defaults};
+    hni_options_init(options, struct_size, &defaults, sizeof defaults);
+}
+
+static hn_status check_parts(const hn_hybrid_parts *p)
+{
+    HNI_FAIL_IF(p->backbone == NULL || p->classifier == NULL || p->classifier_loss == NULL, HN_E_ARG,
+                "hn_hybrid_create: parts lack the %s", p->backbone == NULL     ? "backbone"
+                                                       : p->classifier == NULL ? "classifier"
+                                                                               : "classifier_loss");
+    HNI_FAIL_IF((p->projection == NULL) != (p->feature_loss == NULL), HN_E_ARG,
+                "hn_hybrid_create: parts have a %s without a %s", p->projection == NULL ? "feature_loss" : "projection",
+                p->projection == NULL ? "projection" : "feature_loss");
+    return HN_OK;
+}
+
+/* Executors and gradient of one head; features: what the backbone puts out. */
+static hn_status create_branch(hni_branch *branch, hn_context *context, const char *name, const hn_desc *features)
+{
+    hn_desc output;
+    char text[HNI_DESC_TEXT];
+    HNI_TRY(hn_layer_output(branch->head, features, &output));
+    HNI_FAIL_IF(output.ndim != 2, HN_E_SHAPE, "hn_hybrid_create: the %s puts out %s; it must be rows x width", name,
+                hni_desc_text(&output, text));
+    for (int64_t i = 0; i < hn_loss_param_count(branch->loss); ++i) {
+        hn_param param = {.struct_size = sizeof param};
+        HNI_TRY(hn_loss_param(branch->loss, i, &param));
+        const hn_desc *desc = hn_tensor_desc(param.value);
+        HNI_FAIL_IF(desc->dim[desc->ndim - 1] != output.dim[1], HN_E_SHAPE,
+                    "hn_hybrid_create: the %s puts out %" PRId64 " columns; the loss's %s have %" PRId64, name,
+                    output.dim[1], param.name, desc->dim[desc->ndim - 1]);
+    }
+    HNI_TRY(hn_exec_create(&branch->train, context, branch->head, features, HN_MODE_TRAIN));
+    return hn_tensor_create(&branch->gradient, context, &output);
+}
+
+static hn_status create_optimizer(hn_hybrid *h, const hn_sgd_options *sgd)
+{
+    HNI_TRY(hn_optimizer_create_sgd(&h->optimizer, h->context, sgd));
+    for (int64_t i = 0; i < h->param_count; ++i)
+        if (h->params[i].grad != NULL)
+            HNI_TRY(hn_optimizer_add(h->optimizer, &h->params[i]));
+    return HN_OK;
+}
+
+static hn_status create_all(hn_hybrid *h, const hn_hybrid_options *o)
+{
+    hn_desc features;
+    char text[HNI_DESC_TEXT];
+    HNI_FAIL_IF(o->input.ndim != 4 || o->input.dtype != HN_F32, HN_E_SHAPE,
+                "hn_hybrid_create: options.input is %s; it must be f32 N x H x W x C", hni_desc_text(&o->input, text));
+    HNI_TRY(hn_layer_output(h->backbone, &o->input, &features));
+    h->rows = o->input.dim[0];
+    if (h->feature.head != NULL)
+        HNI_TRY(create_branch(&h->feature, h->context, "projection", &features));
+    HNI_TRY(create_branch(&h->classifier, h->context, "classifier", &features));
+    HNI_TRY(hn_exec_create(&h->backbone_train, h->context, h->backbone, &o->input, HN_MODE_TRAIN));
+    HNI_TRY(hn_exec_create(&h->backbone_infer, h->context, h->backbone, &o->input, HN_MODE_INFER));
+    HNI_TRY(hn_exec_create(&h->classifier_infer, h->context, h->classifier.head, &features, HN_MODE_INFER));
+    HNI_TRY(hn_tensor_create(&h->features_gradient, h->context, &features));
+    HNI_TRY(hni_hybrid_list_params(h));
+    return create_optimizer(h, o->sgd);
+}
+
+/* Everything but the parts. */
+static void destroy_own(hn_hybrid *h)
+{
+    hn_optimizer_destroy(h->optimizer);
+    hni_hybrid_release_params(h);
+    hn_tensor_destroy(h->features_gradient);
+    hn_exec_destroy(h->classifier_infer);
+    hn_exec_destroy(h->backbone_infer);
+    hn_exec_destroy(h->backbone_train);
+    hni_branch *branches[] = {&h->feature, &h->classifier};
+    for (int i = 0; i < 2; ++i) {
+        hn_exec_destroy(branches[i]->train);
+        hn_tensor_destroy(branches[i]->gradient);
+    }
+    hni_release(h->context, h, sizeof *h);
+}
+
+hn_status hn_hybrid_create(hn_hybrid **out, hn_context *context, const hn_hybrid_parts *parts,
+                           const hn_hybrid_options *options)
+{
+    HNI_FAIL_IF(out == NULL || context == NULL || parts == NULL || options == NULL, HN_E_ARG,
+                "hn_hybrid_create: %s is NULL",
+                out == NULL       ? "out"
+                : context == NULL ? "context"
+                : parts == NULL   ? "parts"
+                                  : "options");
+    hn_hybrid_parts p = {.struct_size = sizeof p};
+    hn_hybrid_options o = {.struct_size = sizeof o};
+    HNI_TRY(hni_options_read(&p, sizeof p, parts, "hn_hybrid_create"));
+    HNI_TRY(hni_options_read(&o, sizeof o, options, "hn_hybrid_create"));
+    HNI_TRY(check_parts(&p));
+    hn_hybrid *h = hni_alloc(context, sizeof *h);
+    if (h == NULL)
+        return hni_no_memory("hn_hybrid_create", sizeof *h);
+    *h = (hn_hybrid){.context = context,
+                     .backbone = p.backbone,
+                     .feature = {.head = p.projection, .loss = p.feature_loss},
+                     .classifier = {.head = p.classifier, .loss = p.classifier_loss}};
+    hn_status status = create_all(h, &o);
+    if (status < 0) {
+        destroy_own(h);
+        return status;
+    }
+    *out = h;
+    return HN_OK;
+}
+
+hn_status hn_hybrid_init_params(hn_hybrid *hybrid, const hn_rng *rng)
+{
+    HNI_FAIL_IF(hybrid == NULL || rng == NULL, HN_E_ARG, "hn_hybrid_init_params: %s is NULL",
+                hybrid == NULL ? "hybrid" : "rng");
+    hn_rng stream;
+    hn_rng_derive(&stream, rng, "backbone", 0);
+    HNI_TRY(hn_layer_init_params(hybrid->backbone, &stream));
+    hn_rng_derive(&stream, rng, "classifier", 0);
+    HNI_TRY(hn_layer_init_params(hybrid->classifier.head, &stream));
+    if (hybrid->feature.head == NULL)
+        return HN_OK;
+    hn_rng_derive(&stream, rng, "projection", 0);
+    HNI_TRY(hn_layer_init_params(hybrid->feature.head, &stream));
+    hn_rng_derive(&stream, rng, "prototypes", 0);
+    return hn_loss_init_params(hybrid->feature.loss, &stream);
+}
+
+/* The first n rows of a planned array. */
+static hn_tensor rows_of(const hn_tensor *planned, int64_t n)
+{
+    hn_tensor view = hni_tensor_view(planned->data, &planned->desc);
+    view.desc.dim[0] = n;
+    return view;
+}
+
+static hn_status check_batch(const hn_hybrid *h, const char *name, const hn_batch *batch)
+{
+    HNI_FAIL_IF(batch == NULL || batch->images == NULL || batch->labels == NULL, HN_E_ARG,
+                "hn_hybrid_step: the %s branch has a weight, but no batch", name);
+    HNI_FAIL_IF(batch->images->desc.dim[0] > h->rows, HN_E_SHAPE,
+                "hn_hybrid_step: the %s batch has %" PRId64 " rows; the network was planned for %" PRId64, name,
+                batch->images->desc.dim[0], h->rows);
+    return HN_OK;
+}
+
+/* Forward, loss and backward of one branch; its gradients, weighted, add to the parameters'. */
+static hn_status run_branch(hn_hybrid *h, hni_branch *branch, const char *name, const hn_batch *batch, double weight,
+                            double *value)
+{
+    const hn_tensor *features, *output;
+    HNI_TRY(hn_exec_forward(h->backbone_train, batch->images, &features));
+    HNI_TRY(hn_exec_forward(branch->train, features, &output));
+    hn_tensor gradient = rows_of(branch->gradient, output->desc.dim[0]);
+    hn_tensor features_gradient = rows_of(h->features_gradient, features->desc.dim[0]);
+    HNI_TRY(hn_loss_apply(branch->loss, output, batch->labels, (float)weight, value, &gradient));
+    HNI_FAIL_IF(!isfinite(*value), HN_E_NONFINITE, "hn_hybrid_step: the %s loss is %g", name, *value);
+    HNI_TRY(hn_exec_backward(branch->train, &gradient, &features_gradient));
+    return hn_exec_backward(h->backbone_train, &features_gradient, NULL);
+}
+
+hn_status hn_hybrid_step(hn_hybrid *h, const hn_batch *feature, const hn_batch *classifier, double alpha, double lr,
+                         hn_hybrid_losses *losses)
+{
+    HNI_FAIL_IF(h == NULL, HN_E_ARG, "hn_hybrid_step: hybrid is NULL");
+    HNI_FAIL_IF(!(alpha >= 0.0 && alpha <= 1.0), HN_E_ARG, "hn_hybrid_step: alpha is %g; it must be in [0, 1]", alpha);
+    HNI_FAIL_IF(alpha > 0.0 && h->feature.head == NULL, HN_E_ARG,
+                "hn_hybrid_step: alpha is %g, but the network has no projection; it must be 0", alpha);
+    if (alpha > 0.0)
+        HNI_TRY(check_batch(h, "feature", feature));
+    if (alpha < 1.0)
+        HNI_TRY(check_batch(h, "classifier", classifier));
+    HNI_TRY(hn_optimizer_set_lr(h->optimizer, lr));
+    HNI_TRY(hn_optimizer_zero_grad(h->optimizer));
+    hn_hybrid_losses l = {.struct_size = sizeof l, .loss = 0.0, .loss_feature = NAN, .loss_classifier = NAN};
+    if (alpha > 0.0) {
+        HNI_TRY(run_branch(h, &h->feature, "feature", feature, alpha, &l.loss_feature));
+        l.loss += alpha * l.loss_feature;
+    }
+    if (alpha < 1.0) {
+        HNI_TRY(run_branch(h, &h->classifier, "classifier", classifier, 1.0 - alpha, &l.loss_classifier));
+        l.loss += (1.0 - alpha) * l.loss_classifier;
+    }
+    HNI_TRY(hn_optimizer_step(h->optimizer));
+    if (losses != NULL)
+        hni_options_init(losses, losses->struct_size, &l, sizeof l);
+    return HN_OK;
+}
+
+static hn_status infer(hn_hybrid *h, const hn_tensor *images, const hn_tensor **logits)
+{
+    const hn_tensor *features;
+    HNI_TRY(hn_exec_forward(h->backbone_infer, images, &features));
+    return hn_exec_forward(h->classifier_infer, features, logits);
+}
+
+hn_status hn_hybrid_predict(hn_hybrid *hybrid, const hn_tensor *images, hn_matf *logits)
+{
+    HNI_FAIL_IF(hybrid == NULL || images == NULL || logits == NULL || logits->data == NULL, HN_E_ARG,
+                "hn_hybrid_predict: %s is NULL", hybrid == NULL ? "hybrid" : images == NULL ? "images" : "logits");
+    int64_t rows = images->desc.dim[0], classes = hybrid->classifier.gradient->desc.dim[1];
+    HNI_FAIL_IF(logits->rows != rows || logits->cols != classes || logits->ld < classes, HN_E_SHAPE,
+                "hn_hybrid_predict: logits is %" PRId64 "x%" PRId64 " (ld %" PRId64 "); it must be %" PRId64 "x%" PRId64,
+                logits->rows, logits->cols, logits->ld, rows, classes);
+    const hn_tensor *result;
+    HNI_TRY(infer(hybrid, images, &result));
+    const float *from = result->data;
+    for (int64_t i = 0; i < rows; ++i)
+        memcpy(logits->data + i * logits->ld, from + i * classes, (size_t)classes * sizeof(float));
+    return HN_OK;
+}
+
+hn_status hn_hybrid_evaluate(hn_hybrid *hybrid, hn_loader *loader, hn_metrics *metrics)
+{
+    HNI_FAIL_IF(hybrid == NULL || loader == NULL || metrics == NULL, HN_E_ARG, "hn_hybrid_evaluate: %s is NULL",
+                hybrid == NULL ? "hybrid" : loader == NULL ? "loader" : "metrics");
+    for (;;) {
+        hn_batch batch = {.struct_size = sizeof batch};
+        hn_status status = hn_loader_next(loader, &batch);
+        if (status != HN_OK)
+            return status == HN_END ? HN_OK : status;
+        const hn_tensor *logits;
+        HNI_TRY(infer(hybrid, batch.images, &logits));
+        const hn_desc *d = &logits->desc;
+        const hn_cmatf matrix = {logits->data, d->dim[0], d->dim[1], d->dim[1]};
+        HNI_TRY(hn_metrics_add(metrics, &matrix, batch.labels));
+    }
+}
+
+void hn_hybrid_destroy(hn_hybrid *hybrid)
+{
+    if (hybrid == NULL)
+        return;
+    hn_hybrid_parts parts = {.backbone = hybrid->backbone,
+                             .classifier = hybrid->classifier.head,
+                             .projection = hybrid->feature.head,
+                             .feature_loss = hybrid->feature.loss,
+                             .classifier_loss = hybrid->classifier.loss};
+    destroy_own(hybrid);
+    hn_layer_destroy(parts.backbone);
+    hn_layer_destroy(parts.classifier);
+    hn_layer_destroy(parts.projection);
+    hn_loss_destroy(parts.feature_loss);
+    hn_loss_destroy(parts.classifier_loss);
+}

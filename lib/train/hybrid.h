@@ -1,0 +1,33 @@
+/* hybrid.h -- the insides of the two-branch network. */
+#ifndef HNI_HYBRID_H
+#define HNI_HYBRID_H
+
+#include <hybridnet/exec.h>
+#include <hybridnet/hybrid.h>
+
+/* One head on the backbone: executors, its output's gradient, its loss. */
+typedef struct hni_branch {
+    hn_layer *head;
+    hn_loss *loss;
+    hn_exec *train;
+    hn_tensor *gradient; /* of the head's output, planned rows x width */
+} hni_branch;
+
+struct hn_hybrid {
+    hn_context *context;
+    hn_layer *backbone;
+    hni_branch feature, classifier; /* feature.head NULL: plain cross-entropy training */
+    hn_exec *backbone_train, *backbone_infer, *classifier_infer;
+    hn_tensor *features_gradient; /* planned rows x features */
+    hn_optimizer *optimizer;
+    int64_t rows; /* planned */
+    hn_param *params;
+    char **names; /* of params that needed a prefix, else NULL */
+    int64_t param_count, required_count; /* the first required_count are backbone and classifier */
+};
+
+/* Lists all parameters under the names of hybrid.h; frees them. */
+hn_status hni_hybrid_list_params(hn_hybrid *hybrid);
+void hni_hybrid_release_params(hn_hybrid *hybrid);
+
+#endif
