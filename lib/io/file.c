@@ -1,0 +1,276 @@
+#include "io/file.h"
+
+#include "base/error.h"
+#include "base/memory.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#ifdef HNI_HAVE_ZLIB
+#include <zlib.h>
+#endif
+
+enum { BUFFER_BYTES = 65536, DEFLATE_MAX_RATIO = 1032, ERRNO_TEXT = 128 };
+
+struct hni_file {
+    hn_context *context;
+    const char *function, *path;
+    int descriptor;
+    bool compressed;
+    uint64_t size, done;  /* bytes on disk; bytes of content handed out */
+    size_t next, filled;  /* what of the buffer is not yet used          */
+#ifdef HNI_HAVE_ZLIB
+    z_stream stream;
+    bool finished; /* the last gzip member has ended */
+#endif
+    unsigned char buffer[BUFFER_BYTES];
+};
+
+static hn_status fail_errno(const hni_file *f, const char *what, int error)
+{
+    char text[ERRNO_TEXT];
+    if (strerror_r(error, text, sizeof text) != 0)
+        memcpy(text, "unknown error", sizeof "unknown error");
+    return hni_fail(HN_E_IO, "%s: cannot %s %s: %s", f->function, what, f->path, text);
+}
+
+/* Reads the next piece of the file into an empty buffer; filled stays 0 at the file's end. */
+static hn_status refill(hni_file *f)
+{
+    f->next = f->filled = 0;
+    ssize_t got;
+    do
+        got = read(f->descriptor, f->buffer, BUFFER_BYTES);
+    while (got < 0 && errno == EINTR);
+    if (got < 0)
+        return fail_errno(f, "read", errno);
+    f->filled = (size_t)got;
+    return HN_OK;
+}
+
+static hn_status read_plain(hni_file *f, unsigned char *data, size_t size, size_t *got)
+{
+    *got = 0;
+    while (*got < size) {
+        if (f->next == f->filled)
+            HNI_TRY(refill(f));
+        size_t piece = f->filled - f->next;
+        if (piece == 0)
+            break;
+        if (piece > size - *got)
+            piece = size - *got;
+        memcpy(data + *got, f->buffer + f->next, piece);
+        f->next += piece;
+        *got += piece;
+    }
+    return HN_OK;
+}
+
+#ifdef HNI_HAVE_ZLIB
+
+/* zlib gives no size back on release: it is kept in front, where it leaves the alignment alone. */
+static void *zlib_alloc(void *context, unsigned items, unsigned bytes)
+{
+    size_t size;
+    if (!hni_size_mul(items, bytes, &size) || !hni_size_add(size, HNI_ALIGN, &size))
+        return NULL;
+    unsigned char *block = hni_alloc(context, size);
+    if (block == NULL)
+        return NULL;
+    memcpy(block, &size, sizeof size);
+    return block + HNI_ALIGN;
+}
+
+static void zlib_release(void *context, void *ptr)
+{
+    unsigned char *block = (unsigned char *)ptr - HNI_ALIGN;
+    size_t size;
+    memcpy(&size, block, sizeof size);
+    hni_release(context, block, size);
+}
+
+static hn_status fail_zlib(const hni_file *f, int code)
+{
+    if (code == Z_MEM_ERROR)
+        return hni_fail(HN_E_NOMEM, "%s: out of memory unpacking %s", f->function, f->path);
+    return hni_fail(HN_E_FORMAT, "%s: %s is broken gzip: %s", f->function, f->path,
+                    f->stream.msg != NULL ? f->stream.msg : "bad data");
+}
+
+static hn_status start_unpacking(hni_file *f)
+{
+    f->stream = (z_stream){.zalloc = zlib_alloc, .zfree = zlib_release, .opaque = f->context};
+    int code = inflateInit2(&f->stream, MAX_WBITS + 16); /* + 16: gzip, with its checksum */
+    return code == Z_OK ? HN_OK : fail_zlib(f, code);
+}
+
+static void stop_unpacking(hni_file *f)
+{
+    inflateEnd(&f->stream);
+}
+
+static hn_status read_gzip(hni_file *f, unsigned char *data, size_t size, size_t *got)
+{
+    z_stream *z = &f->stream;
+    *got = 0;
+    while (*got < size && !f->finished) {
+        if (f->next == f->filled)
+            HNI_TRY(refill(f));
+        HNI_FAIL_IF(f->filled == 0, HN_E_FORMAT, "%s: %s is truncated: the gzip data breaks off", f->function, f->path);
+        size_t room = size - *got, offered = f->filled - f->next;
+        z->next_in = f->buffer + f->next;
+        z->avail_in = (unsigned)offered;
+        z->next_out = data + *got;
+        z->avail_out = room < BUFFER_BYTES ? (unsigned)room : BUFFER_BYTES;
+        unsigned out = z->avail_out;
+        int code = inflate(z, Z_NO_FLUSH);
+        f->next += offered - z->avail_in;
+        *got += out - z->avail_out;
+        if (code != Z_OK && code != Z_STREAM_END && code != Z_BUF_ERROR)
+            return fail_zlib(f, code);
+        if (code == Z_STREAM_END) { /* of one member: a gzip file is any number of them end to end */
+            if (f->next == f->filled)
+                HNI_TRY(refill(f));
+            f->finished = f->filled == 0;
+            if (!f->finished && inflateReset(z) != Z_OK)
+                return fail_zlib(f, Z_DATA_ERROR);
+        }
+    }
+    return HN_OK;
+}
+
+#else
+
+static hn_status start_unpacking(hni_file *f)
+{
+    return hni_fail(HN_E_UNSUPPORTED, "%s: %s is gzip, and this build has no zlib; unpack it with gunzip", f->function,
+                    f->path);
+}
+
+static void stop_unpacking(hni_file *f)
+{
+    (void)f;
+}
+
+static hn_status read_gzip(hni_file *f, unsigned char *data, size_t size, size_t *got)
+{
+    (void)data;
+    (void)size;
+    *got = 0;
+    return hni_fail(HN_E_INTERNAL, "%s: %s is gzip", f->function, f->path);
+}
+
+#endif
+
+/* Everything of opening but the memory. On failure the descriptor may be open. */
+static hn_status open_file(hni_file *f)
+{
+    struct stat info;
+    do /* O_NONBLOCK: a FIFO must be refused, not waited for */
+        f->descriptor = open(f->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    while (f->descriptor < 0 && errno == EINTR);
+    if (f->descriptor < 0)
+        return fail_errno(f, "open", errno);
+    if (fstat(f->descriptor, &info) != 0)
+        return fail_errno(f, "examine", errno);
+    HNI_FAIL_IF(!S_ISREG(info.st_mode), HN_E_IO, "%s: %s is not a regular file", f->function, f->path);
+    f->size = (uint64_t)info.st_size;
+    HNI_TRY(refill(f));
+    f->compressed = f->filled >= 2 && f->buffer[0] == 0x1f && f->buffer[1] == 0x8b;
+    return f->compressed ? start_unpacking(f) : HN_OK;
+}
+
+hn_status hni_file_open(hni_file **out, hn_context *context, const char *function, const char *path)
+{
+    hni_file *f = hni_alloc_zero(context, sizeof *f);
+    if (f == NULL)
+        return hni_no_memory(function, sizeof *f);
+    f->context = context;
+    f->function = function;
+    f->path = path;
+    hn_status status = open_file(f);
+    if (status < 0) {
+        if (f->descriptor >= 0)
+            close(f->descriptor);
+        hni_release(context, f, sizeof *f);
+        return status;
+    }
+    *out = f;
+    return HN_OK;
+}
+
+bool hni_file_compressed(const hni_file *file)
+{
+    return file->compressed;
+}
+
+uint64_t hni_file_size(const hni_file *file)
+{
+    return file->size;
+}
+
+hn_status hni_file_expect(const hni_file *f, uint64_t total)
+{
+    if (f->compressed) {
+        HNI_FAIL_IF(total / DEFLATE_MAX_RATIO > f->size, HN_E_FORMAT,
+                    "%s: %s promises %" PRIu64 " bytes, more than its %" PRIu64 " bytes of gzip can hold", f->function,
+                    f->path, total, f->size);
+        return HN_OK;
+    }
+    HNI_FAIL_IF(f->size < total, HN_E_FORMAT, "%s: %s is truncated: it has %" PRIu64 " bytes of %" PRIu64, f->function,
+                f->path, f->size, total);
+    HNI_FAIL_IF(f->size > total, HN_E_FORMAT, "%s: %s has %" PRIu64 " trailing bytes after its %" PRIu64, f->function,
+                f->path, f->size - total, total);
+    return HN_OK;
+}
+
+hn_status hni_file_read(hni_file *f, void *data, size_t size)
+{
+    size_t got = 0;
+    HNI_TRY(f->compressed ? read_gzip(f, data, size, &got) : read_plain(f, data, size, &got));
+    f->done += got;
+    HNI_FAIL_IF(got < size, HN_E_FORMAT, "%s: %s is truncated: it ends after %" PRIu64 " bytes, %zu too early",
+                f->function, f->path, f->done, size - got);
+    return HN_OK;
+}
+
+hn_status hni_file_end(hni_file *f)
+{
+    unsigned char extra;
+    size_t got = 0;
+    HNI_TRY(f->compressed ? read_gzip(f, &extra, 1, &got) : read_plain(f, &extra, 1, &got));
+    HNI_FAIL_IF(got > 0, HN_E_FORMAT, "%s: %s has trailing bytes after its %" PRIu64, f->function, f->path, f->done);
+    return HN_OK;
+}
+
+void hni_file_close(hni_file *file)
+{
+    if (file == NULL)
+        return;
+    if (file->compressed)
+        stop_unpacking(file);
+    close(file->descriptor);
+    hni_release(file->context, file, sizeof *file);
+}
+
+bool hni_file_exists(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0;
+}
+
+char *hni_path_join(hn_context *context, const char *directory, const char *name)
+{
+    size_t head = strlen(directory), tail = strlen(name) + 1;
+    char *path = hni_alloc(context, head + 1 + tail);
+    if (path == NULL)
+        return NULL;
+    memcpy(path, directory, head);
+    path[head] = '/';
+    memcpy(path + head + 1, name, tail);
+    return path;
+}

@@ -1,0 +1,43 @@
+/* file.h -- reading files whose size the reader knows: plain, or gzip recognised by its first bytes.
+ * Nothing here allocates in proportion to the file; a reader that calls hni_file_expect before it allocates never asks
+ * for more than the file's size (plain) or 1032 times it (gzip: the most that deflate can pack into a byte).          */
+#ifndef HNI_FILE_H
+#define HNI_FILE_H
+
+#include <hybridnet/context.h>
+
+#include <stdbool.h>
+
+/* One thread at a time. */
+typedef struct hni_file hni_file;
+
+/* Opens a regular file for reading. function: borrowed, begins the sentences; path: borrowed, named in them.
+ * HN_E_IO, HN_E_NOMEM, HN_E_FORMAT (a broken gzip header), HN_E_UNSUPPORTED (gzip without zlib).             */
+hn_status hni_file_open(hni_file **out, hn_context *context, const char *function, const char *path);
+
+/* Whether the content is gzip. */
+bool hni_file_compressed(const hni_file *file);
+
+/* The file's size on disk. */
+uint64_t hni_file_size(const hni_file *file);
+
+/* HN_E_FORMAT if the content cannot be exactly `total` bytes. Settles it for a plain file; for gzip it only refuses
+ * what no compressor could have packed so small.                                                                     */
+hn_status hni_file_expect(const hni_file *file, uint64_t total);
+
+/* Exactly size bytes of (unpacked) content; HN_E_FORMAT if it ends before. */
+hn_status hni_file_read(hni_file *file, void *data, size_t size);
+
+/* HN_E_FORMAT if content is left, or if gzip's checksum or length is wrong. */
+hn_status hni_file_end(hni_file *file);
+
+/* NULL is allowed. */
+void hni_file_close(hni_file *file);
+
+/* Whether there is anything at the path. */
+bool hni_file_exists(const char *path);
+
+/* "directory/name"; release with hni_release_string. NULL on failure. */
+char *hni_path_join(hn_context *context, const char *directory, const char *name);
+
+#endif

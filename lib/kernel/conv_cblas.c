@@ -1,0 +1,421 @@
+/* Convolution as matrix products. A column matrix has one row a pixel of the result, [kernel_height, kernel_width,
+ * channels] long, so that a row is copied from the image in kernel_height contiguous runs. It is made a block of pixels
+ * at a time, small enough to stay in the second-level cache.
+ *
+ * The gradient of x for stride 1 is itself a convolution of dy with the kernel turned by 180 degrees; its columns of dy
+ * serve the gradient of w too. Otherwise the columns of x give dw, and dx is summed from columns of gradients.          */
+#include "kernel/conv.h"
+
+#include "base/memory.h"
+#include "base/parallel.h"
+#include "kernel/clones.h"
+#include "kernel/gemm.h"
+
+#include <string.h>
+
+enum {
+    SMALL_PRODUCT = 1000000,   /* m n k up to which OpenBLAS multiplies without packing: faster there            */
+    BLOCK_BYTES = 1 << 19,     /* of columns otherwise                                                           */
+    MIN_BLOCK = 8,             /* pixels                                                                         */
+    MAX_BLOCK = 512,
+    MAX_CHUNKS = 32,           /* of images in backward, each with a gradient of w of its own                    */
+    MIN_CHUNKS = 8,
+    PARTIAL_BYTES = 8 << 20    /* for these gradients, unless that leaves too few chunks                         */
+};
+
+static int64_t minimum(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int64_t taps(const hni_conv *g)
+{
+    return g->kernel_height * g->kernel_width;
+}
+
+/* Length of a row of the column matrix. */
+static int64_t depth(const hni_conv *g)
+{
+    return taps(g) * g->in;
+}
+
+/* The image is its own column matrix. */
+static bool pointwise(const hni_conv *g)
+{
+    return taps(g) == 1 && g->stride == 1 && g->padding == 0;
+}
+
+static int64_t block_pixels(const hni_conv *g)
+{
+    int64_t small = SMALL_PRODUCT / (depth(g) * g->out) / 32 * 32;
+    int64_t block = small >= 32 ? small : BLOCK_BYTES / 4 / depth(g) / MIN_BLOCK * MIN_BLOCK;
+    return block < MIN_BLOCK ? MIN_BLOCK : minimum(block, MAX_BLOCK);
+}
+
+/* The convolution that computes dx from dy. */
+static hni_conv reversed(const hni_conv *g)
+{
+    return (hni_conv){g->images, g->out_height,    g->out_width,    g->out, g->height,
+                      g->width,  g->in,            g->kernel_height, g->kernel_width, 1,
+                      g->kernel_height - 1 - g->padding};
+}
+
+/* Square kernels only, as one padding serves both directions. */
+static bool reversible(const hni_conv *g)
+{
+    return g->stride == 1 && g->kernel_height == g->kernel_width && g->padding < g->kernel_height;
+}
+
+/* ---- columns ----------------------------------------------------------------------------------------------------- */
+
+/* Sixteen at a time, which is a fixed number of vector moves: runs are too short for a call of memcpy. */
+static inline void copy(int64_t n, const float *restrict from, float *restrict to)
+{
+    int64_t i = 0;
+    for (; i + 16 <= n; i += 16)
+        memcpy(to + i, from + i, 16 * sizeof *to);
+    for (; i < n; ++i)
+        to[i] = from[i];
+}
+
+static inline void zero(int64_t n, float *to)
+{
+    for (int64_t i = 0; i < n; ++i)
+        to[i] = 0.0f;
+}
+
+static inline void add(int64_t n, const float *restrict from, float *restrict to)
+{
+    for (int64_t i = 0; i < n; ++i)
+        to[i] += from[i];
+}
+
+/* A walk over result pixels in memory order. */
+typedef struct walk {
+    int64_t image, oy, ox;
+} walk;
+
+static inline walk walk_from(const hni_conv *g, int64_t p)
+{
+    int64_t row = p / g->out_width;
+    return (walk){row / g->out_height, row % g->out_height, p % g->out_width};
+}
+
+static inline void step(const hni_conv *g, walk *v)
+{
+    if (++v->ox < g->out_width)
+        return;
+    v->ox = 0;
+    if (++v->oy < g->out_height)
+        return;
+    v->oy = 0;
+    ++v->image;
+}
+
+/* The part [begin, end) of a window's columns that lies inside the image; its leftmost column is at `left`. */
+typedef struct span {
+    int64_t left, begin, end;
+} span;
+
+static inline span span_of(const hni_conv *g, int64_t ox)
+{
+    int64_t left = ox * g->stride - g->padding;
+    return (span){left, left < 0 ? -left : 0, minimum(g->kernel_width, g->width - left)};
+}
+
+/* cols: count x depth, the columns of result pixels first, first + 1 ... */
+HNI_CLONES static void columns(const hni_conv *g, const float *x, int64_t first, int64_t count, float *cols)
+{
+    const int64_t in = g->in, run = g->kernel_width * in;
+    walk v = walk_from(g, first);
+    for (int64_t p = 0; p < count; ++p, step(g, &v)) {
+        span s = span_of(g, v.ox);
+        for (int64_t ky = 0; ky < g->kernel_height; ++ky, cols += run) {
+            int64_t iy = v.oy * g->stride - g->padding + ky;
+            if (iy < 0 || iy >= g->height || s.begin >= s.end) {
+                zero(run, cols);
+                continue;
+            }
+            const float *from = x + ((v.image * g->height + iy) * g->width + s.left + s.begin) * in;
+            zero(s.begin * in, cols);
+            copy((s.end - s.begin) * in, from, cols + s.begin * in);
+            zero(run - s.end * in, cols + s.end * in);
+        }
+    }
+}
+
+/* The transpose: dx += what the columns of these pixels were copied from. */
+HNI_CLONES static void add_columns(const hni_conv *g, const float *cols, int64_t first, int64_t count, float *dx)
+{
+    const int64_t in = g->in, run = g->kernel_width * in;
+    walk v = walk_from(g, first);
+    for (int64_t p = 0; p < count; ++p, step(g, &v)) {
+        span s = span_of(g, v.ox);
+        for (int64_t ky = 0; ky < g->kernel_height; ++ky, cols += run) {
+            int64_t iy = v.oy * g->stride - g->padding + ky;
+            if (iy < 0 || iy >= g->height || s.begin >= s.end)
+                continue;
+            float *to = dx + ((v.image * g->height + iy) * g->width + s.left + s.begin) * in;
+            add((s.end - s.begin) * in, cols + s.begin * in, to);
+        }
+    }
+}
+
+/* ---- weights ----------------------------------------------------------------------------------------------------- */
+
+/* w, [out, in, taps], in another order. */
+typedef struct packing {
+    const hni_conv *g;
+    int64_t out_stride, in_stride, tap_stride;
+    bool turned; /* taps in reverse order: the kernel turned by 180 degrees */
+    const float *w;
+    float *dw;
+    float *packed;
+} packing;
+
+static packing tap_in_out(const hni_conv *g, float *packed)
+{
+    return (packing){.g = g, .out_stride = 1, .in_stride = g->out, .tap_stride = g->in * g->out, .packed = packed};
+}
+
+static packing out_tap_in(const hni_conv *g, float *packed)
+{
+    return (packing){.g = g, .out_stride = depth(g), .in_stride = 1, .tap_stride = g->in, .packed = packed};
+}
+
+static packing turned_tap_out_in(const hni_conv *g, float *packed)
+{
+    return (packing){
+        .g = g, .out_stride = g->in, .in_stride = 1, .tap_stride = g->in * g->out, .turned = true, .packed = packed};
+}
+
+static packing turned_in_tap_out(const hni_conv *g, float *packed)
+{
+    return (packing){.g = g,
+                     .out_stride = 1,
+                     .in_stride = taps(g) * g->out,
+                     .tap_stride = g->out,
+                     .turned = true,
+                     .packed = packed};
+}
+
+static void pack_channel(void *arg, int64_t out, int32_t thread)
+{
+    const packing *p = arg;
+    (void)thread;
+    int64_t count = taps(p->g), tap_stride = p->turned ? -p->tap_stride : p->tap_stride;
+    for (int64_t in = 0; in < p->g->in; ++in) {
+        const float *w = p->w + (out * p->g->in + in) * count;
+        float *packed = p->packed + out * p->out_stride + in * p->in_stride;
+        packed += p->turned ? (count - 1) * p->tap_stride : 0;
+        for (int64_t t = 0; t < count; ++t)
+            packed[t * tap_stride] = w[t];
+    }
+}
+
+static void add_unpacked_channel(void *arg, int64_t out, int32_t thread)
+{
+    const packing *p = arg;
+    (void)thread;
+    int64_t count = taps(p->g), tap_stride = p->turned ? -p->tap_stride : p->tap_stride;
+    for (int64_t in = 0; in < p->g->in; ++in) {
+        float *dw = p->dw + (out * p->g->in + in) * count;
+        const float *packed = p->packed + out * p->out_stride + in * p->in_stride;
+        packed += p->turned ? (count - 1) * p->tap_stride : 0;
+        for (int64_t t = 0; t < count; ++t)
+            dw[t] += packed[t * tap_stride];
+    }
+}
+
+/* ---- the engine -------------------------------------------------------------------------------------------------- */
+
+static int64_t weights(const hni_conv *g)
+{
+    return g->out * depth(g);
+}
+
+/* Depends on shapes only, as the order of summation does. */
+static int64_t chunk_count(const hni_conv *g)
+{
+    int64_t affordable = PARTIAL_BYTES / 4 / weights(g);
+    int64_t chunks = affordable < MIN_CHUNKS ? MIN_CHUNKS : minimum(affordable, MAX_CHUNKS);
+    return minimum(chunks, g->images);
+}
+
+static size_t weight_bytes(const hni_conv *g)
+{
+    return hni_round_up((size_t)weights(g) * sizeof(float));
+}
+
+static size_t column_bytes(const hni_conv *g)
+{
+    return pointwise(g) ? 0 : hni_round_up((size_t)(block_pixels(g) * depth(g)) * sizeof(float));
+}
+
+static size_t scratch_bytes(const hni_conv *g, int32_t num_threads)
+{
+    size_t cols = column_bytes(g);
+    if (reversible(g)) {
+        const hni_conv r = reversed(g);
+        cols = column_bytes(&r) > cols ? column_bytes(&r) : cols;
+    }
+    return (size_t)num_threads * cols + (size_t)(1 + chunk_count(g)) * weight_bytes(g);
+}
+
+typedef struct job {
+    const hni_conv *g;
+    int64_t block;        /* pixels of a column matrix */
+    int64_t chunk_images; /* images a task of backward */
+    const float *x, *dy;
+    float *y, *dx;
+    float *packed;   /* weights                                 */
+    float *partials; /* a gradient of w for each chunk, or NULL */
+    size_t partial_bytes, column_bytes;
+    char *cols; /* column_bytes a thread */
+} job;
+
+static float *cols_of(const job *j, int32_t thread)
+{
+    return (float *)(void *)(j->cols + (size_t)thread * j->column_bytes);
+}
+
+/* The columns of pixels of `image` under geometry g: made in cols, unless the image is its own. */
+static const float *columns_at(const hni_conv *g, const float *image, int64_t first, int64_t count, float *cols)
+{
+    if (pointwise(g))
+        return image + first * g->in;
+    columns(g, image, first, count, cols);
+    return cols;
+}
+
+static void forward_block(void *arg, int64_t task, int32_t thread)
+{
+    const job *j = arg;
+    const hni_conv *g = j->g;
+    int64_t first = task * j->block, count = minimum(j->block, g->images * g->out_height * g->out_width - first);
+    const float *cols = columns_at(g, j->x, first, count, cols_of(j, thread));
+    hni_gemm(false, false, count, g->out, depth(g), 1.0f, cols, depth(g), j->packed, g->out, 0.0f,
+             j->y + first * g->out, g->out);
+}
+
+static void forward(int32_t num_threads, const hni_conv *g, const float *x, const float *w, float *y, void *scratch)
+{
+    packing p = tap_in_out(g, scratch);
+    p.w = w;
+    hni_parallel(num_threads, g->out, pack_channel, &p);
+    job j = {.g = g,
+             .block = block_pixels(g),
+             .x = x,
+             .y = y,
+             .packed = scratch,
+             .cols = (char *)scratch + weight_bytes(g),
+             .column_bytes = column_bytes(g)};
+    int64_t pixels = g->images * g->out_height * g->out_width;
+    hni_parallel(num_threads, (pixels + j.block - 1) / j.block, forward_block, &j);
+}
+
+/* Clears the chunk's gradient of w; NULL if none is wanted. */
+static float *start_partial(const job *j, int64_t chunk)
+{
+    if (j->partials == NULL)
+        return NULL;
+    float *partial = (float *)(void *)((char *)j->partials + (size_t)chunk * j->partial_bytes);
+    memset(partial, 0, j->partial_bytes);
+    return partial;
+}
+
+/* j->g is the reversed geometry: columns of dy give dx (packed [tap, out, in]) and dw (partial [in, tap, out]). */
+static void backward_reversed(void *arg, int64_t chunk, int32_t thread)
+{
+    const job *j = arg;
+    const hni_conv *r = j->g;
+    int64_t in = r->out, pixels = r->out_height * r->out_width;
+    int64_t last = minimum((chunk + 1) * j->chunk_images, r->images) * pixels;
+    float *partial = start_partial(j, chunk);
+    for (int64_t first = chunk * j->chunk_images * pixels; first < last; first += j->block) {
+        int64_t count = minimum(j->block, last - first);
+        const float *cols = columns_at(r, j->dy, first, count, cols_of(j, thread));
+        hni_gemm(false, false, count, in, depth(r), 1.0f, cols, depth(r), j->packed, in, 0.0f, j->dx + first * in, in);
+        if (partial != NULL)
+            hni_gemm(true, false, in, depth(r), count, 1.0f, j->x + first * in, in, cols, depth(r), 1.0f, partial,
+                     depth(r));
+    }
+}
+
+/* Columns of x give dw (partial [out, tap, in]); the gradient's columns then take their place and are summed into dx
+ * (packed [out, tap, in]).                                                                                           */
+static void backward_columns(void *arg, int64_t chunk, int32_t thread)
+{
+    const job *j = arg;
+    const hni_conv *g = j->g;
+    int64_t pixels = g->out_height * g->out_width, k = depth(g), image = chunk * j->chunk_images;
+    int64_t end = minimum(image + j->chunk_images, g->images), in_image = g->height * g->width * g->in;
+    float *partial = start_partial(j, chunk), *cols = cols_of(j, thread);
+    if (j->dx != NULL && end > image)
+        memset(j->dx + image * in_image, 0, (size_t)((end - image) * in_image) * sizeof(float));
+    for (int64_t first = image * pixels; first < end * pixels; first += j->block) {
+        int64_t count = minimum(j->block, end * pixels - first);
+        const float *dy = j->dy + first * g->out;
+        if (partial != NULL)
+            hni_gemm(true, false, g->out, k, count, 1.0f, dy, g->out, columns_at(g, j->x, first, count, cols), k, 1.0f,
+                     partial, k);
+        if (j->dx == NULL)
+            continue;
+        hni_gemm(false, false, count, k, g->out, 1.0f, dy, g->out, j->packed, k, 0.0f, cols, k);
+        add_columns(g, cols, first, count, j->dx);
+    }
+}
+
+enum { SLICE = 4096 }; /* weights a task */
+
+typedef struct sum_job {
+    int64_t n, chunks;
+    size_t stride_bytes;
+    float *partials;
+} sum_job;
+
+HNI_CLONES static void sum_partials(void *arg, int64_t task, int32_t thread)
+{
+    const sum_job *s = arg;
+    (void)thread;
+    int64_t at = task * SLICE, n = minimum(SLICE, s->n - at);
+    for (int64_t c = 1; c < s->chunks; ++c)
+        add(n, (const float *)(const void *)((const char *)s->partials + (size_t)c * s->stride_bytes) + at,
+            s->partials + at);
+}
+
+static void backward(int32_t num_threads, const hni_conv *g, const float *x, const float *w, const float *dy, float *dx,
+                     float *dw, void *scratch)
+{
+    const bool turn = dx != NULL && reversible(g);
+    const hni_conv r = turn ? reversed(g) : *g;
+    int64_t chunks = chunk_count(g);
+    float *packed = scratch, *partials = (float *)(void *)((char *)scratch + weight_bytes(g));
+    job j = {.g = &r,
+             .block = block_pixels(&r),
+             .chunk_images = (g->images + chunks - 1) / chunks,
+             .x = x,
+             .dy = dy,
+             .dx = dx,
+             .packed = packed,
+             .partials = dw != NULL ? partials : NULL,
+             .partial_bytes = weight_bytes(g),
+             .cols = (char *)partials + (size_t)chunks * weight_bytes(g),
+             .column_bytes = column_bytes(&r)};
+    if (dx != NULL) {
+        packing p = turn ? turned_tap_out_in(g, packed) : out_tap_in(g, packed);
+        p.w = w;
+        hni_parallel(num_threads, g->out, pack_channel, &p);
+    }
+    hni_parallel(num_threads, chunks, turn ? backward_reversed : backward_columns, &j);
+    if (dw == NULL)
+        return;
+    sum_job s = {weights(g), chunks, weight_bytes(g), partials};
+    hni_parallel(num_threads, (s.n + SLICE - 1) / SLICE, sum_partials, &s);
+    packing p = turn ? turned_in_tap_out(g, partials) : out_tap_in(g, partials);
+    p.dw = dw;
+    hni_parallel(num_threads, g->out, add_unpacked_channel, &p);
+}
+
+const hni_conv_engine hni_conv_cblas = {
+    .name = "cblas", .scratch_bytes = scratch_bytes, .forward = forward, .backward = backward};

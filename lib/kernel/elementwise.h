@@ -1,0 +1,22 @@
+/* elementwise.h -- the ReLU and biases. */
+#ifndef HNI_ELEMENTWISE_H
+#define HNI_ELEMENTWISE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* y = max(x, 0), n values; a NaN stays. */
+void hni_relu_forward(int32_t num_threads, int64_t n, const float *x, float *y);
+/* dx = dy where y > 0, else 0. */
+void hni_relu_backward(int32_t num_threads, int64_t n, const float *y, const float *dy, float *dx);
+/* The same on the calling thread, for a task that goes on with dx. The arrays must not overlap. */
+void hni_relu_mask(int64_t n, const float *y, const float *dy, float *dx);
+
+/* y: rows x channels; y += bias, [channels], to every row. */
+void hni_bias_forward(int32_t num_threads, int64_t rows, int64_t channels, const float *bias, float *y);
+/* dbias += the sum of dy's rows, over a fixed partition. */
+size_t hni_bias_scratch_bytes(int64_t channels);
+void hni_bias_backward(int32_t num_threads, int64_t rows, int64_t channels, const float *dy, float *dbias,
+                       void *scratch);
+
+#endif

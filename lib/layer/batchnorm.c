@@ -1,0 +1,202 @@
+#include "layer/batchnorm.h"
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/options.h"
+#include "layer/conv2d.h"
+#include "layer/layer.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+static const hn_batchnorm_options defaults = {.struct_size = sizeof defaults, .eps = 1e-5f, .momentum = 0.1f};
+
+void hn_batchnorm_options_init(hn_batchnorm_options *options, size_t struct_size)
+{
+    hni_options_init(options, struct_size, &defaults, sizeof defaults);
+}
+
+hn_status hni_norm_options(hni_norm *b, int64_t channels, const hn_batchnorm_options *options, const char *function)
+{
+    hn_batchnorm_options o = defaults;
+    HNI_TRY(hni_options_read(&o, sizeof o, options, function));
+    HNI_FAIL_IF(channels < 1 || channels > INT32_MAX, HN_E_ARG, "%s: channels is %" PRId64 "; it must be in [1, %d]",
+                function, channels, (int)INT32_MAX);
+    HNI_FAIL_IF(!(o.eps > 0.0f && o.eps <= 1.0f), HN_E_ARG, "%s: eps is %g; it must be in (0, 1]", function,
+                (double)o.eps);
+    HNI_FAIL_IF(!(o.momentum >= 0.0f && o.momentum <= 1.0f), HN_E_ARG, "%s: momentum is %g; it must be in [0, 1]",
+                function, (double)o.momentum);
+    *b = (hni_norm){.options = o, .channels = channels};
+    return HN_OK;
+}
+
+hn_status hni_norm_add_params(hni_norm *b, hn_layer *layer, const char *prefix)
+{
+    const hn_desc desc = {HN_F32, 1, {b->channels}};
+    HNI_TRY(hni_add_named_param(layer, prefix, "weight", &desc, 0, &b->weight, &b->dweight));
+    HNI_TRY(hni_add_named_param(layer, prefix, "bias", &desc, 0, &b->bias, &b->dbias));
+    HNI_TRY(hni_add_named_param(layer, prefix, "running_mean", &desc, 0, &b->running_mean, NULL));
+    HNI_TRY(hni_add_named_param(layer, prefix, "running_var", &desc, 0, &b->running_var, NULL));
+    hni_norm_init(b); /* a variance of zero would make an uninitialised layer divide by next to nothing */
+    return HN_OK;
+}
+
+void hni_norm_init(const hni_norm *b)
+{
+    float *weight = hn_tensor_data(b->weight), *var = hn_tensor_data(b->running_var);
+    for (int64_t c = 0; c < b->channels; ++c)
+        weight[c] = var[c] = 1.0f;
+    memset(hn_tensor_data(b->bias), 0, hn_tensor_bytes(b->bias));
+    memset(hn_tensor_data(b->running_mean), 0, hn_tensor_bytes(b->running_mean));
+}
+
+hn_status hni_norm_check_rows(const char *kind, int64_t rows, int32_t mode)
+{
+    HNI_FAIL_IF(mode == HN_MODE_TRAIN && rows < 2, HN_E_SHAPE,
+                "%s: %" PRId64 " value a channel has no variance; training needs 2 or more", kind, rows);
+    return HN_OK;
+}
+
+static size_t channel_bytes(const hni_norm *b)
+{
+    return hni_round_up((size_t)b->channels * sizeof(float));
+}
+
+size_t hni_norm_workspace_bytes(const hni_norm *b)
+{
+    return 2 * channel_bytes(b);
+}
+
+size_t hni_norm_scratch_bytes(const hni_norm *b, int64_t rows)
+{
+    return hni_batchnorm_scratch_bytes(rows, b->channels);
+}
+
+static void update_running(const hni_norm *b, int64_t rows, const float *mean, const float *var)
+{
+    float *running_mean = hn_tensor_data(b->running_mean), *running_var = hn_tensor_data(b->running_var);
+    const float momentum = b->options.momentum, unbiased = (float)((double)rows / (double)(rows - 1));
+    for (int64_t c = 0; c < b->channels; ++c) {
+        running_mean[c] = (1.0f - momentum) * running_mean[c] + momentum * mean[c];
+        running_var[c] = (1.0f - momentum) * running_var[c] + momentum * (var[c] * unbiased);
+    }
+}
+
+void hni_norm_forward(const hni_norm *b, int32_t num_threads, int32_t mode, int64_t rows, const float *x,
+                      const float *addend, int32_t relu, float *y, void *workspace, void *scratch)
+{
+    const hni_batchnorm k = {rows, b->channels, b->options.eps};
+    const float *mean = hn_tensor_cdata(b->running_mean), *var = hn_tensor_cdata(b->running_var);
+    if (mode == HN_MODE_TRAIN) {
+        float *batch_mean = workspace, *batch_var = (float *)(void *)((char *)workspace + channel_bytes(b));
+        hni_batchnorm_statistics(num_threads, &k, x, batch_mean, batch_var, scratch);
+        update_running(b, rows, batch_mean, batch_var);
+        mean = batch_mean;
+        var = batch_var;
+    }
+    hni_batchnorm_forward(num_threads, &k, x, mean, var, hn_tensor_cdata(b->weight), hn_tensor_cdata(b->bias), addend,
+                          relu != 0, y, scratch);
+}
+
+void hni_norm_backward(const hni_norm *b, int32_t num_threads, int64_t rows, const float *x, const float *y,
+                       const float *dy, float *dx, float *daddend, const void *workspace, void *scratch)
+{
+    const hni_batchnorm k = {rows, b->channels, b->options.eps};
+    const float *mean = workspace, *var = (const float *)(const void *)((const char *)workspace + channel_bytes(b));
+    hni_batchnorm_backward(num_threads, &k, x, mean, var, hn_tensor_cdata(b->weight), y, dy, dx, daddend,
+                           hn_tensor_data(b->dweight), hn_tensor_data(b->dbias), scratch);
+}
+
+/* ---- the layer --------------------------------------------------------------------------------------------------- */
+
+typedef struct batchnorm {
+    hn_context *context;
+    hni_norm norm;
+} batchnorm;
+
+static int64_t rows_of(const hn_desc *input)
+{
+    int64_t rows = 1;
+    for (int32_t i = 0; i < input->ndim - 1; ++i)
+        rows *= input->dim[i];
+    return rows;
+}
+
+static hn_status plan(const void *self, const hn_desc *input, int32_t mode, int32_t num_threads, hn_layer_plan *plan)
+{
+    const hni_norm *b = &((const batchnorm *)self)->norm;
+    (void)num_threads;
+    HNI_TRY(hni_layer_check_input("batchnorm", input, 0));
+    HNI_FAIL_IF(input->ndim < 2, HN_E_SHAPE, "batchnorm: the input has 1 dimension; it must have rows and channels");
+    HNI_FAIL_IF(input->dim[input->ndim - 1] != b->channels, HN_E_SHAPE,
+                "batchnorm: the input has %" PRId64 " channels, not %" PRId64, input->dim[input->ndim - 1],
+                b->channels);
+    HNI_TRY(hni_norm_check_rows("batchnorm", rows_of(input), mode));
+    plan->output = *input;
+    plan->workspace_bytes = mode == HN_MODE_TRAIN ? hni_norm_workspace_bytes(b) : 0;
+    plan->scratch_bytes = hni_norm_scratch_bytes(b, rows_of(input));
+    return HN_OK;
+}
+
+static hn_status forward(void *self, const hn_layer_call *call)
+{
+    const batchnorm *b = self;
+    hni_norm_forward(&b->norm, call->num_threads, call->mode, rows_of(&call->input), call->x, call->addend, call->relu,
+                     call->y, call->workspace, call->scratch);
+    return HN_OK;
+}
+
+static hn_status backward(void *self, const hn_layer_call *call)
+{
+    const batchnorm *b = self;
+    hni_norm_backward(&b->norm, call->num_threads, rows_of(&call->input), call->x, call->relu ? call->y : NULL,
+                      call->dy, call->dx, call->daddend, call->workspace, call->scratch);
+    return HN_OK;
+}
+
+static void init(void *self, hn_rng *rng)
+{
+    (void)rng;
+    hni_norm_init(&((batchnorm *)self)->norm);
+}
+
+static void destroy(void *self)
+{
+    batchnorm *b = self;
+    hni_release(b->context, b, sizeof *b);
+}
+
+static const hn_layer_ops ops = {.struct_size = sizeof ops,
+                                 .kind = "batchnorm",
+                                 .flags = HN_LAYER_ADDEND,
+                                 .plan = plan,
+                                 .forward = forward,
+                                 .backward = backward,
+                                 .init = init,
+                                 .destroy = destroy};
+
+hn_status hn_batchnorm_create(hn_layer **out, hn_context *context, int64_t channels,
+                              const hn_batchnorm_options *options)
+{
+    batchnorm made = {.context = context};
+    hn_layer *layer;
+    HNI_FAIL_IF(out == NULL || context == NULL, HN_E_ARG, "hn_batchnorm_create: %s is NULL",
+                out == NULL ? "out" : "context");
+    HNI_TRY(hni_norm_options(&made.norm, channels, options, "hn_batchnorm_create"));
+    batchnorm *b = hni_alloc(context, sizeof *b);
+    if (b == NULL)
+        return hni_no_memory("hn_batchnorm_create", sizeof *b);
+    *b = made;
+    hn_status status = hn_layer_create(&layer, context, &ops, b);
+    if (status < 0) {
+        destroy(b);
+        return status;
+    }
+    status = hni_norm_add_params(&b->norm, layer, "");
+    if (status < 0) {
+        hn_layer_destroy(layer);
+        return status;
+    }
+    *out = layer;
+    return HN_OK;
+}

@@ -1,0 +1,204 @@
+#include "layer/conv2d.h"
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/options.h"
+#include "kernel/elementwise.h"
+#include "layer/layer.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { MAX_KERNEL = 64, MAX_STRIDE = 64 };
+
+static const hn_conv2d_options defaults = {.struct_size = sizeof defaults, .kernel = 3, .stride = 1, .padding = 1};
+
+void hn_conv2d_options_init(hn_conv2d_options *options, size_t struct_size)
+{
+    hni_options_init(options, struct_size, &defaults, sizeof defaults);
+}
+
+hn_status hni_conv2d_options(hni_conv2d *c, const hn_conv2d_options *options, const char *function)
+{
+    hn_conv2d_options o = defaults;
+    HNI_TRY(hni_options_read(&o, sizeof o, options, function));
+    HNI_FAIL_IF(o.in_channels < 1 || o.out_channels < 1, HN_E_ARG,
+                "%s: in_channels %d and out_channels %d must be positive", function, (int)o.in_channels,
+                (int)o.out_channels);
+    HNI_FAIL_IF(o.kernel < 1 || o.kernel > MAX_KERNEL, HN_E_ARG, "%s: kernel is %d; it must be in [1, %d]", function,
+                (int)o.kernel, (int)MAX_KERNEL);
+    HNI_FAIL_IF(o.stride < 1 || o.stride > MAX_STRIDE, HN_E_ARG, "%s: stride is %d; it must be in [1, %d]", function,
+                (int)o.stride, (int)MAX_STRIDE);
+    HNI_FAIL_IF(o.padding < 0 || o.padding > o.kernel, HN_E_ARG, "%s: padding is %d; it must be in [0, kernel = %d]",
+                function, (int)o.padding, (int)o.kernel);
+    /* BLAS counts in int. */
+    int64_t channels = o.in_channels > o.out_channels ? o.in_channels : o.out_channels;
+    HNI_FAIL_IF(channels * o.kernel * o.kernel > INT32_MAX, HN_E_ARG,
+                "%s: %" PRId64 " channels are too many for kernel %d", function, channels, (int)o.kernel);
+    *c = (hni_conv2d){.options = o};
+    return HN_OK;
+}
+
+hn_status hni_add_named_param(hn_layer *layer, const char *prefix, const char *name, const hn_desc *desc,
+                              int32_t weight_decay, hn_tensor **value, hn_tensor **grad)
+{
+    char full[512];
+    int length = snprintf(full, sizeof full, "%s%s", prefix, name);
+    HNI_FAIL_IF(length < 0 || (size_t)length >= sizeof full, HN_E_ARG, "hn_layer_add_param: the name is too long");
+    return hn_layer_add_param(layer, full, desc, weight_decay, value, grad);
+}
+
+hn_status hni_conv2d_add_params(hni_conv2d *c, hn_layer *layer, const char *prefix)
+{
+    const hn_conv2d_options *o = &c->options;
+    const hn_desc weight = {HN_F32, 4, {o->out_channels, o->in_channels, o->kernel, o->kernel}};
+    const hn_desc bias = {HN_F32, 1, {o->out_channels}};
+    HNI_TRY(hni_add_named_param(layer, prefix, "weight", &weight, 1, &c->weight, &c->dweight));
+    if (o->bias)
+        HNI_TRY(hni_add_named_param(layer, prefix, "bias", &bias, 0, &c->bias, &c->dbias));
+    return HN_OK;
+}
+
+void hni_conv2d_init(const hni_conv2d *c, hn_rng *rng)
+{
+    const hn_conv2d_options *o = &c->options;
+    double fan_in = (double)o->in_channels * o->kernel * o->kernel;
+    hn_rng_fill_normal(rng, hn_tensor_data(c->weight), (size_t)hn_tensor_count(c->weight), 0.0f,
+                       (float)sqrt(2.0 / fan_in));
+    if (c->bias != NULL)
+        memset(hn_tensor_data(c->bias), 0, hn_tensor_bytes(c->bias));
+}
+
+hn_status hni_conv2d_geometry(const hni_conv2d *c, const char *kind, const hn_desc *input, hni_conv *g, hn_desc *output)
+{
+    const hn_conv2d_options *o = &c->options;
+    HNI_TRY(hni_layer_check_input(kind, input, 4));
+    HNI_FAIL_IF(input->dim[3] != o->in_channels, HN_E_SHAPE, "%s: the input has %" PRId64 " channels, not %d", kind,
+                input->dim[3], (int)o->in_channels);
+    *g = (hni_conv){.images = input->dim[0],
+                    .height = input->dim[1],
+                    .width = input->dim[2],
+                    .in = input->dim[3],
+                    .out = o->out_channels,
+                    .kernel_height = o->kernel,
+                    .kernel_width = o->kernel,
+                    .stride = o->stride,
+                    .padding = o->padding};
+    HNI_FAIL_IF(!hni_conv_fit(g), HN_E_SHAPE,
+                "%s: kernel %d does not fit into images of %" PRId64 "x%" PRId64 " with padding %d", kind,
+                (int)o->kernel, g->height, g->width, (int)o->padding);
+    *output = (hn_desc){HN_F32, 4, {g->images, g->out_height, g->out_width, g->out}};
+    return HN_OK;
+}
+
+size_t hni_conv2d_scratch_bytes(const hni_conv2d *c, const hni_conv *g, int32_t num_threads)
+{
+    size_t bytes = hni_conv_engine_for(g)->scratch_bytes(g, num_threads);
+    size_t bias = c->options.bias ? hni_bias_scratch_bytes(g->out) : 0;
+    return bytes > bias ? bytes : bias;
+}
+
+static int64_t pixels(const hni_conv *g)
+{
+    return g->images * g->out_height * g->out_width;
+}
+
+void hni_conv2d_forward(const hni_conv2d *c, int32_t num_threads, const hni_conv *g, const float *x, float *y,
+                        void *scratch)
+{
+    hni_conv_engine_for(g)->forward(num_threads, g, x, hn_tensor_cdata(c->weight), y, scratch);
+    if (c->bias != NULL)
+        hni_bias_forward(num_threads, pixels(g), g->out, hn_tensor_cdata(c->bias), y);
+}
+
+void hni_conv2d_backward(const hni_conv2d *c, int32_t num_threads, const hni_conv *g, const float *x, const float *dy,
+                         float *dx, void *scratch)
+{
+    hni_conv_engine_for(g)->backward(num_threads, g, x, hn_tensor_cdata(c->weight), dy, dx, hn_tensor_data(c->dweight),
+                                     scratch);
+    if (c->bias != NULL)
+        hni_bias_backward(num_threads, pixels(g), g->out, dy, hn_tensor_data(c->dbias), scratch);
+}
+
+/* ---- the layer --------------------------------------------------------------------------------------------------- */
+
+typedef struct conv2d {
+    hn_context *context;
+    hni_conv2d conv;
+} conv2d;
+
+static hn_status plan(const void *self, const hn_desc *input, int32_t mode, int32_t num_threads, hn_layer_plan *plan)
+{
+    const conv2d *c = self;
+    hni_conv g;
+    (void)mode;
+    HNI_TRY(hni_conv2d_geometry(&c->conv, "conv2d", input, &g, &plan->output));
+    plan->scratch_bytes = hni_conv2d_scratch_bytes(&c->conv, &g, num_threads);
+    return HN_OK;
+}
+
+static hn_status forward(void *self, const hn_layer_call *call)
+{
+    const conv2d *c = self;
+    hni_conv g;
+    hn_desc output;
+    HNI_TRY(hni_conv2d_geometry(&c->conv, "conv2d", &call->input, &g, &output));
+    hni_conv2d_forward(&c->conv, call->num_threads, &g, call->x, call->y, call->scratch);
+    return HN_OK;
+}
+
+static hn_status backward(void *self, const hn_layer_call *call)
+{
+    const conv2d *c = self;
+    hni_conv g;
+    hn_desc output;
+    HNI_TRY(hni_conv2d_geometry(&c->conv, "conv2d", &call->input, &g, &output));
+    hni_conv2d_backward(&c->conv, call->num_threads, &g, call->x, call->dy, call->dx, call->scratch);
+    return HN_OK;
+}
+
+static void init(void *self, hn_rng *rng)
+{
+    hni_conv2d_init(&((conv2d *)self)->conv, rng);
+}
+
+static void destroy(void *self)
+{
+    conv2d *c = self;
+    hni_release(c->context, c, sizeof *c);
+}
+
+static const hn_layer_ops ops = {.struct_size = sizeof ops,
+                                 .kind = "conv2d",
+                                 .plan = plan,
+                                 .forward = forward,
+                                 .backward = backward,
+                                 .init = init,
+                                 .destroy = destroy};
+
+hn_status hn_conv2d_create(hn_layer **out, hn_context *context, const hn_conv2d_options *options)
+{
+    conv2d made = {.context = context};
+    hn_layer *layer;
+    HNI_FAIL_IF(out == NULL || context == NULL, HN_E_ARG, "hn_conv2d_create: %s is NULL",
+                out == NULL ? "out" : "context");
+    HNI_TRY(hni_conv2d_options(&made.conv, options, "hn_conv2d_create"));
+    conv2d *c = hni_alloc(context, sizeof *c);
+    if (c == NULL)
+        return hni_no_memory("hn_conv2d_create", sizeof *c);
+    *c = made;
+    hn_status status = hn_layer_create(&layer, context, &ops, c);
+    if (status < 0) {
+        destroy(c);
+        return status;
+    }
+    status = hni_conv2d_add_params(&c->conv, layer, "");
+    if (status < 0) {
+        hn_layer_destroy(layer);
+        return status;
+    }
+    *out = layer;
+    return HN_OK;
+}

@@ -1,0 +1,37 @@
+/* conv2d.h -- what the convolution layer and the conv unit share: options, parameters, geometry. */
+#ifndef HNI_CONV2D_H
+#define HNI_CONV2D_H
+
+#include <hybridnet/layers.h>
+
+#include "kernel/conv.h"
+
+typedef struct hni_conv2d {
+    hn_conv2d_options options;
+    hn_tensor *weight, *dweight;
+    hn_tensor *bias, *dbias; /* NULL without a bias */
+} hni_conv2d;
+
+/* Reads and checks the caller's options. */
+hn_status hni_conv2d_options(hni_conv2d *c, const hn_conv2d_options *options, const char *function);
+/* Adds "weight" and, if wanted, "bias" under prefix ("" or "conv1."). */
+hn_status hni_conv2d_add_params(hni_conv2d *c, hn_layer *layer, const char *prefix);
+/* He normal, fan in; bias 0. */
+void hni_conv2d_init(const hni_conv2d *c, hn_rng *rng);
+
+/* Geometry and output for an input; HN_E_SHAPE. kind: for the sentence. */
+hn_status hni_conv2d_geometry(const hni_conv2d *c, const char *kind, const hn_desc *input, hni_conv *g,
+                              hn_desc *output);
+/* Scratch of forward and backward, the bias included. */
+size_t hni_conv2d_scratch_bytes(const hni_conv2d *c, const hni_conv *g, int32_t num_threads);
+void hni_conv2d_forward(const hni_conv2d *c, int32_t num_threads, const hni_conv *g, const float *x, float *y,
+                        void *scratch);
+/* dx may be NULL. */
+void hni_conv2d_backward(const hni_conv2d *c, int32_t num_threads, const hni_conv *g, const float *x, const float *dy,
+                         float *dx, void *scratch);
+
+/* prefix followed by name, as hn_layer_add_param with weight_decay; grad NULL for a buffer. */
+hn_status hni_add_named_param(hn_layer *layer, const char *prefix, const char *name, const hn_desc *desc,
+                              int32_t weight_decay, hn_tensor **value, hn_tensor **grad);
+
+#endif

@@ -1,0 +1,147 @@
+/* y = relu?(batchnorm(conv(x)) + addend). The convolution's result z is kept for backward, which then writes the
+ * gradient of z over it.                                                                                         */
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/tensor.h"
+#include "layer/batchnorm.h"
+#include "layer/conv2d.h"
+#include "layer/layer.h"
+
+#include <stdio.h>
+
+typedef struct conv_unit {
+    hn_context *context;
+    hni_conv2d conv;
+    hni_norm norm;
+    int32_t relu;
+} conv_unit;
+
+static int64_t rows_of(const hni_conv *g)
+{
+    return g->images * g->out_height * g->out_width;
+}
+
+static size_t z_bytes(const hni_conv *g)
+{
+    return hni_round_up((size_t)(rows_of(g) * g->out) * sizeof(float));
+}
+
+static hn_status plan(const void *self, const hn_desc *input, int32_t mode, int32_t num_threads, hn_layer_plan *plan)
+{
+    const conv_unit *u = self;
+    hni_conv g;
+    int64_t count;
+    size_t bytes;
+    HNI_TRY(hni_conv2d_geometry(&u->conv, "conv_unit", input, &g, &plan->output));
+    HNI_TRY(hni_desc_size(&plan->output, "conv_unit", &count, &bytes));
+    HNI_TRY(hni_norm_check_rows("conv_unit", rows_of(&g), mode));
+    size_t conv = hni_conv2d_scratch_bytes(&u->conv, &g, num_threads);
+    size_t norm = hni_norm_scratch_bytes(&u->norm, rows_of(&g));
+    plan->scratch_bytes = conv > norm ? conv : norm;
+    if (mode == HN_MODE_TRAIN)
+        plan->workspace_bytes = z_bytes(&g) + hni_norm_workspace_bytes(&u->norm);
+    else
+        plan->scratch_bytes += z_bytes(&g);
+    return HN_OK;
+}
+
+static hn_status forward(void *self, const hn_layer_call *call)
+{
+    const conv_unit *u = self;
+    hni_conv g;
+    hn_desc output;
+    HNI_TRY(hni_conv2d_geometry(&u->conv, "conv_unit", &call->input, &g, &output));
+    const int training = call->mode == HN_MODE_TRAIN;
+    float *z = training ? call->workspace : call->scratch;
+    char *scratch = (char *)call->scratch + (training ? 0 : z_bytes(&g));
+    void *statistics = training ? (char *)call->workspace + z_bytes(&g) : NULL;
+    hni_conv2d_forward(&u->conv, call->num_threads, &g, call->x, z, scratch);
+    hni_norm_forward(&u->norm, call->num_threads, call->mode, rows_of(&g), z, call->addend, u->relu || call->relu,
+                     call->y, statistics, scratch);
+    return HN_OK;
+}
+
+static hn_status backward(void *self, const hn_layer_call *call)
+{
+    const conv_unit *u = self;
+    hni_conv g;
+    hn_desc output;
+    HNI_TRY(hni_conv2d_geometry(&u->conv, "conv_unit", &call->input, &g, &output));
+    float *z = call->workspace;
+    hni_norm_backward(&u->norm, call->num_threads, rows_of(&g), z, u->relu || call->relu ? call->y : NULL, call->dy, z,
+                      call->daddend, (char *)call->workspace + z_bytes(&g), call->scratch);
+    hni_conv2d_backward(&u->conv, call->num_threads, &g, call->x, z, call->dx, call->scratch);
+    return HN_OK;
+}
+
+static void init(void *self, hn_rng *rng)
+{
+    const conv_unit *u = self;
+    hni_conv2d_init(&u->conv, rng);
+    hni_norm_init(&u->norm);
+}
+
+static void destroy(void *self)
+{
+    conv_unit *u = self;
+    hni_release(u->context, u, sizeof *u);
+}
+
+static const hn_layer_ops ops = {.struct_size = sizeof ops,
+                                 .kind = "conv_unit",
+                                 .flags = HN_LAYER_ADDEND,
+                                 .plan = plan,
+                                 .forward = forward,
+                                 .backward = backward,
+                                 .init = init,
+                                 .destroy = destroy};
+
+enum { PREFIX = 256 }; /* as long as a parameter's name may be */
+
+/* "NAME." */
+static hn_status prefix_of(const char *name, char prefix[PREFIX])
+{
+    int length = snprintf(prefix, PREFIX, "%s.", name);
+    HNI_FAIL_IF(length < 2 || length >= PREFIX, HN_E_ARG, "hn_conv_unit_create: the name \"%.32s\" is %s", name,
+                name[0] == '\0' ? "empty" : "too long");
+    return HN_OK;
+}
+
+static hn_status add_params(conv_unit *u, hn_layer *layer, const char *conv_name, const char *bn_name)
+{
+    char prefix[PREFIX];
+    HNI_TRY(prefix_of(conv_name, prefix));
+    HNI_TRY(hni_conv2d_add_params(&u->conv, layer, prefix));
+    HNI_TRY(prefix_of(bn_name, prefix));
+    return hni_norm_add_params(&u->norm, layer, prefix);
+}
+
+hn_status hn_conv_unit_create(hn_layer **out, hn_context *context, const char *conv_name, const char *bn_name,
+                              const hn_conv2d_options *conv, const hn_batchnorm_options *bn, int32_t relu)
+{
+    conv_unit made = {.context = context, .relu = relu != 0};
+    hn_layer *layer;
+    HNI_FAIL_IF(out == NULL || context == NULL || conv_name == NULL || bn_name == NULL, HN_E_ARG,
+                "hn_conv_unit_create: %s is NULL", out == NULL         ? "out"
+                                                   : context == NULL   ? "context"
+                                                   : conv_name == NULL ? "conv_name"
+                                                                       : "bn_name");
+    HNI_TRY(hni_conv2d_options(&made.conv, conv, "hn_conv_unit_create"));
+    HNI_TRY(hni_norm_options(&made.norm, made.conv.options.out_channels, bn, "hn_conv_unit_create"));
+    conv_unit *u = hni_alloc(context, sizeof *u);
+    if (u == NULL)
+        return hni_no_memory("hn_conv_unit_create", sizeof *u);
+    *u = made;
+    hn_status status = hn_layer_create(&layer, context, &ops, u);
+    if (status < 0) {
+        destroy(u);
+        return status;
+    }
+    status = add_params(u, layer, conv_name, bn_name);
+    if (status < 0) {
+        hn_layer_destroy(layer);
+        return status;
+    }
+    *out = layer;
+    return HN_OK;
+}

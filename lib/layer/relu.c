@@ -1,0 +1,44 @@
+#include "base/error.h"
+#include "kernel/elementwise.h"
+#include "layer/layer.h"
+
+#include <hybridnet/layers.h>
+
+static int64_t count(const hn_desc *desc)
+{
+    int64_t n = 1;
+    for (int32_t i = 0; i < desc->ndim; ++i)
+        n *= desc->dim[i];
+    return n;
+}
+
+static hn_status plan(const void *self, const hn_desc *input, int32_t mode, int32_t num_threads, hn_layer_plan *plan)
+{
+    (void)self, (void)mode, (void)num_threads;
+    HNI_TRY(hni_layer_check_input("relu", input, 0));
+    plan->output = *input;
+    return HN_OK;
+}
+
+static hn_status forward(void *self, const hn_layer_call *call)
+{
+    (void)self;
+    hni_relu_forward(call->num_threads, count(&call->input), call->x, call->y);
+    return HN_OK;
+}
+
+static hn_status backward(void *self, const hn_layer_call *call)
+{
+    (void)self;
+    if (call->dx != NULL)
+        hni_relu_backward(call->num_threads, count(&call->input), call->y, call->dy, call->dx);
+    return HN_OK;
+}
+
+static const hn_layer_ops ops = {
+    .struct_size = sizeof ops, .kind = "relu", .plan = plan, .forward = forward, .backward = backward};
+
+hn_status hn_relu_create(hn_layer **out, hn_context *context)
+{
+    return hn_layer_create(out, context, &ops, NULL);
+}

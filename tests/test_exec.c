@@ -1,0 +1,177 @@
+/* Executors: state, shapes, memory, and that a batch smaller than planned works. */
+#include "scale_layer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { WIDTH = 6, ROWS = 5 };
+
+typedef struct net {
+    hn_context *context;
+    scale_layer parts[3];
+    hn_layer *layer;
+} net;
+
+static void make(net *n, int32_t threads)
+{
+    n->context = hnt_context(threads);
+    hnt_ok(hn_sequential_create(&n->layer, n->context));
+    for (int i = 0; i < 3; ++i) {
+        hn_layer *leaf = NULL;
+        char name[2] = {(char)('a' + i), '\0'};
+        hnt_ok(scale_create(&leaf, n->context, &n->parts[i], WIDTH));
+        hnt_ok(hn_layer_add_child(n->layer, name, leaf));
+    }
+    hn_rng rng;
+    hn_rng_seed(&rng, 3, 0);
+    hnt_ok(hn_layer_init_params(n->layer, &rng));
+}
+
+static void drop(net *n)
+{
+    hn_layer_destroy(n->layer);
+    hn_context_destroy(n->context);
+}
+
+static hn_tensor *tensor(hn_context *context, int64_t rows, int64_t cols, uint64_t seed)
+{
+    const hn_desc desc = {HN_F32, 2, {rows, cols}};
+    hn_tensor *t = NULL;
+    hnt_ok(hn_tensor_create(&t, context, &desc));
+    hnt_normal(seed, hn_tensor_data(t), rows * cols);
+    return t;
+}
+
+/* The product of the three weights, column by column. */
+static void weights(const net *n, double w[WIDTH])
+{
+    for (int c = 0; c < WIDTH; ++c) {
+        w[c] = 1;
+        for (int i = 0; i < 3; ++i)
+            w[c] *= (double)((const float *)hn_tensor_cdata(n->parts[i].weight))[c];
+    }
+}
+
+START_TEST(forward_and_backward_follow_the_product)
+{
+    net n;
+    make(&n, 1);
+    const hn_desc planned = {HN_F32, 2, {ROWS, WIDTH}};
+    double w[WIDTH];
+    weights(&n, w);
+    for (int mode = HN_MODE_INFER; mode <= HN_MODE_TRAIN; ++mode) {
+        hn_exec *exec = NULL;
+        hnt_ok(hn_exec_create(&exec, n.context, n.layer, &planned, mode));
+        ck_assert_uint_ge(hn_exec_bytes(exec), ROWS * WIDTH * sizeof(float));
+        for (int64_t rows = ROWS; rows >= 1; rows -= 2) { /* smaller batches than planned */
+            hn_tensor *x = tensor(n.context, rows, WIDTH, 1), *dx = tensor(n.context, rows, WIDTH, 2);
+            const hn_tensor *y = NULL;
+            hnt_ok(hn_exec_forward(exec, x, &y));
+            ck_assert_int_eq(hn_tensor_desc(y)->dim[0], rows);
+            double want[ROWS * WIDTH], want_dw[WIDTH] = {0};
+            const float *xs = hn_tensor_cdata(x);
+            for (int64_t i = 0; i < rows * WIDTH; ++i)
+                want[i] = (double)xs[i] * w[i % WIDTH];
+            hnt_close_fd("y", hn_tensor_cdata(y), want, rows * WIDTH, 1e-6);
+            if (mode == HN_MODE_TRAIN) {
+                memset(hn_tensor_data(n.parts[1].grad), 0, WIDTH * sizeof(float));
+                hn_tensor *dy = tensor(n.context, rows, WIDTH, 3);
+                const float *g = hn_tensor_cdata(dy);
+                hnt_ok(hn_exec_backward(exec, dy, dx));
+                for (int64_t i = 0; i < rows * WIDTH; ++i) {
+                    want[i] = (double)g[i] * w[i % WIDTH];
+                    want_dw[i % WIDTH] += (double)g[i] * (double)xs[i] * w[i % WIDTH] /
+                                          (double)((const float *)hn_tensor_cdata(n.parts[1].weight))[i % WIDTH];
+                }
+                hnt_close_fd("dx", hn_tensor_cdata(dx), want, rows * WIDTH, 1e-6);
+                hnt_close_fd("dw", hn_tensor_cdata(n.parts[1].grad), want_dw, WIDTH, 1e-6);
+                hn_tensor_destroy(dy);
+            }
+            hn_tensor_destroy(x);
+            hn_tensor_destroy(dx);
+        }
+        hn_exec_destroy(exec);
+    }
+    drop(&n);
+}
+END_TEST
+
+START_TEST(misuse_is_named)
+{
+    net n;
+    make(&n, 1);
+    const hn_desc planned = {HN_F32, 2, {ROWS, WIDTH}}, empty = {HN_F32, 2, {0, WIDTH}}, wide = {HN_F32, 2, {ROWS, 9}};
+    hn_exec *exec = NULL, *infer = NULL;
+    const hn_tensor *y = NULL;
+    hnt_fails(hn_exec_create(&exec, n.context, n.layer, &planned, 7), HN_E_ARG, "mode 7");
+    hnt_fails(hn_exec_create(&exec, n.context, n.layer, &empty, HN_MODE_TRAIN), HN_E_SHAPE, "empty");
+    ck_assert_int_eq(hn_exec_create(&exec, n.context, n.layer, &wide, HN_MODE_TRAIN), HN_E_SHAPE);
+    ck_assert_ptr_null(exec);
+    hnt_ok(hn_exec_create(&exec, n.context, n.layer, &planned, HN_MODE_TRAIN));
+    hnt_ok(hn_exec_create(&infer, n.context, n.layer, &planned, HN_MODE_INFER));
+    hn_tensor *x = tensor(n.context, ROWS, WIDTH, 1), *big = tensor(n.context, ROWS + 1, WIDTH, 1),
+              *small = tensor(n.context, ROWS - 1, WIDTH, 1);
+    hnt_fails(hn_exec_backward(exec, x, NULL), HN_E_STATE, "forward");
+    hnt_fails(hn_exec_forward(exec, big, &y), HN_E_SHAPE, "x is f32 6x6; the executor was planned for f32 5x6");
+    hnt_fails(hn_exec_forward(exec, NULL, &y), HN_E_ARG, "x is NULL");
+    hnt_ok(hn_exec_forward(exec, x, &y));
+    hnt_fails(hn_exec_backward(exec, small, NULL), HN_E_SHAPE, "dy is f32 4x6; the output was f32 5x6");
+    hnt_fails(hn_exec_backward(exec, x, small), HN_E_SHAPE, "dx is f32 4x6");
+    hnt_ok(hn_exec_backward(exec, x, NULL));
+    hnt_fails(hn_exec_backward(exec, x, NULL), HN_E_STATE, "forward");
+    hnt_ok(hn_exec_forward(infer, x, &y));
+    hnt_fails(hn_exec_backward(infer, x, NULL), HN_E_STATE, "inference");
+    hn_tensor_destroy(x);
+    hn_tensor_destroy(big);
+    hn_tensor_destroy(small);
+    hn_exec_destroy(exec);
+    hn_exec_destroy(infer);
+    hn_exec_destroy(NULL);
+    drop(&n);
+}
+END_TEST
+
+START_TEST(nothing_is_allocated_after_creation)
+{
+    hnt_counter counter = {.fail_at = -1};
+    net n;
+    hnt_ok(hnt_counting_context(&n.context, &counter, 1));
+    hnt_ok(hn_sequential_create(&n.layer, n.context));
+    hn_layer *leaf = NULL;
+    hnt_ok(scale_create(&leaf, n.context, &n.parts[0], WIDTH));
+    hnt_ok(hn_layer_add_child(n.layer, "a", leaf));
+    const hn_desc planned = {HN_F32, 2, {ROWS, WIDTH}};
+    hn_exec *exec = NULL;
+    int64_t before = counter.alive;
+    hn_status status;
+    for (int64_t k = 0; (counter.fail_at = counter.calls + k,
+                         status = hn_exec_create(&exec, n.context, n.layer, &planned, HN_MODE_TRAIN)) != HN_OK;
+         ++k) {
+        ck_assert_int_eq(status, HN_E_NOMEM);
+        ck_assert_int_eq(counter.alive, before);
+    }
+    counter.fail_at = -1;
+    hn_tensor *x = tensor(n.context, ROWS, WIDTH, 1);
+    int64_t calls = counter.calls;
+    const hn_tensor *y = NULL;
+    hnt_ok(hn_exec_forward(exec, x, &y));
+    hnt_ok(hn_exec_backward(exec, x, NULL));
+    ck_assert_int_eq(counter.calls, calls);
+    hn_tensor_destroy(x);
+    hn_exec_destroy(exec);
+    drop(&n);
+    ck_assert_int_eq(counter.alive, 0);
+}
+END_TEST
+
+static Suite *suite(void)
+{
+    Suite *s = suite_create("exec");
+    TCase *unit = hnt_case(s, "unit");
+    tcase_add_test(unit, forward_and_backward_follow_the_product);
+    tcase_add_test(unit, misuse_is_named);
+    tcase_add_test(hnt_case(s, "oom"), nothing_is_allocated_after_creation);
+    return s;
+}
+
+HNT_MAIN(suite)

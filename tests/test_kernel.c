@@ -1,0 +1,302 @@
+/* Flat kernels against plain double references: matrix products, the ReLU and biases, batch normalisation. */
+#include "support.h"
+
+#include "kernel/batchnorm.h"
+#include "kernel/elementwise.h"
+#include "kernel/gemm.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static float *normal(uint64_t seed, int64_t n)
+{
+    float *x = hnt_alloc((size_t)n * sizeof *x);
+    hnt_normal(seed, x, n);
+    return x;
+}
+
+/* ---- gemm -------------------------------------------------------------------------------------------------------- */
+
+static void check_gemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, float alpha, float beta)
+{
+    const int64_t lda = (ta ? m : k) + 3, ldb = (tb ? k : n) + 1, ldc = n + 2;
+    float *a = normal(1, lda * (ta ? k : m)), *b = normal(2, ldb * (tb ? n : k)), *start = normal(3, ldc * m);
+    double *want = hnt_alloc((size_t)(ldc * m) * sizeof *want);
+    for (int64_t i = 0; i < ldc * m; ++i)
+        want[i] = (double)start[i];
+    for (int64_t i = 0; i < m; ++i)
+        for (int64_t j = 0; j < n; ++j) {
+            double sum = 0.0;
+            for (int64_t l = 0; l < k; ++l)
+                sum += (double)(ta ? a[l * lda + i] : a[i * lda + l]) * (double)(tb ? b[j * ldb + l] : b[l * ldb + j]);
+            want[i * ldc + j] = (double)alpha * sum + (beta == 0.0f ? 0.0 : (double)beta * (double)start[i * ldc + j]);
+        }
+    float *first = NULL;
+    for (int32_t threads = 0; threads <= 3; ++threads) { /* 0: the serial one */
+        float *c = hnt_alloc((size_t)(ldc * m) * sizeof *c);
+        memcpy(c, start, (size_t)(ldc * m) * sizeof *c);
+        if (beta == 0.0f)
+            for (int64_t i = 0; i < m; ++i)
+                c[i * ldc] = NAN; /* must not be read */
+        if (threads == 0)
+            hni_gemm(ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+        else
+            hni_gemm_parallel(threads, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+        hnt_close_fd("gemm", c, want, ldc * m, 1e-5);
+        if (threads == 1) {
+            first = c;
+            continue;
+        }
+        if (threads > 1)
+            ck_assert_mem_eq(c, first, (size_t)(ldc * m) * sizeof *c);
+        free(c);
+    }
+    free(first);
+    free(a);
+    free(b);
+    free(start);
+    free(want);
+}
+
+START_TEST(gemm_all_transposes)
+{
+    static const int64_t shapes[][3] = {{1, 1, 1}, {5, 7, 3}, {33, 16, 144}, {130, 9, 20}, {64, 64, 1}, {4, 6, 0}};
+    for (size_t s = 0; s < sizeof shapes / sizeof shapes[0]; ++s)
+        for (int t = 0; t < 4; ++t) {
+            check_gemm((t & 1) != 0, (t & 2) != 0, shapes[s][0], shapes[s][1], shapes[s][2], 1.0f, 0.0f);
+            check_gemm((t & 1) != 0, (t & 2) != 0, shapes[s][0], shapes[s][1], shapes[s][2], -0.5f, 2.0f);
+        }
+}
+END_TEST
+
+/* ---- elementwise ------------------------------------------------------------------------------------------------- */
+
+START_TEST(relu_and_its_gradient)
+{
+    const int64_t n = 70001; /* more than two tasks and a remainder */
+    float *x = normal(4, n), *dy = normal(5, n), *y = hnt_alloc((size_t)n * 4), *dx = hnt_alloc((size_t)n * 4);
+    x[7] = 0.0f;
+    x[8] = NAN;
+    hni_relu_forward(2, n, x, y);
+    hni_relu_backward(2, n, y, dy, dx);
+    ck_assert(isnan(y[8]));
+    for (int64_t i = 0; i < n; ++i) {
+        if (i == 8)
+            continue;
+        ck_assert(y[i] == (x[i] > 0.0f ? x[i] : 0.0f));
+        ck_assert(dx[i] == (x[i] > 0.0f ? dy[i] : 0.0f));
+    }
+    free(x);
+    free(dy);
+    free(y);
+    free(dx);
+}
+END_TEST
+
+START_TEST(bias_and_its_gradient)
+{
+    static const int64_t shapes[][2] = {{1, 1}, {5, 3}, {1000, 10}, {333, 64}};
+    for (size_t s = 0; s < sizeof shapes / sizeof shapes[0]; ++s) {
+        const int64_t rows = shapes[s][0], channels = shapes[s][1], n = rows * channels;
+        float *x = normal(6, n), *bias = normal(7, channels), *y = hnt_alloc((size_t)n * 4);
+        double *want = hnt_alloc((size_t)n * 8), *dwant = hnt_alloc((size_t)channels * 8);
+        memcpy(y, x, (size_t)n * 4);
+        float *dbias[2] = {normal(8, channels), normal(8, channels)};
+        for (int64_t c = 0; c < channels; ++c)
+            dwant[c] = (double)dbias[0][c];
+        for (int64_t i = 0; i < n; ++i) {
+            want[i] = (double)x[i] + (double)bias[i % channels];
+            dwant[i % channels] += (double)x[i];
+        }
+        hni_bias_forward(2, rows, channels, bias, y);
+        hnt_close_fd("bias", y, want, n, 1e-6);
+        hn_scratch scratch = hnt_scratch(hni_bias_scratch_bytes(channels));
+        for (int32_t t = 0; t < 2; ++t)
+            hni_bias_backward(1 + t, rows, channels, x, dbias[t], scratch.data);
+        hnt_close_fd("dbias", dbias[0], dwant, channels, 1e-6);
+        ck_assert_mem_eq(dbias[0], dbias[1], (size_t)channels * 4);
+        free(x);
+        free(bias);
+        free(y);
+        free(want);
+        free(dwant);
+        free(dbias[0]);
+        free(dbias[1]);
+        free(scratch.data);
+    }
+}
+END_TEST
+
+/* ---- batch normalisation ----------------------------------------------------------------------------------------- */
+
+typedef struct norm_case {
+    int64_t rows, channels;
+    float offset; /* of x from zero, in standard deviations */
+    bool addend, relu;
+} norm_case;
+
+typedef struct norm_result {
+    float *mean, *var, *y, *dx, *daddend, *dweight, *dbias;
+} norm_result;
+
+static norm_result run_norm(const norm_case *c, int32_t threads, bool in_place)
+{
+    const int64_t n = c->rows * c->channels;
+    const hni_batchnorm b = {c->rows, c->channels, 1e-5f};
+    float *x = normal(11, n), *weight = normal(12, c->channels), *bias = normal(13, c->channels);
+    float *addend = c->addend ? normal(14, n) : NULL, *dy = normal(15, n);
+    for (int64_t i = 0; i < n; ++i)
+        x[i] += c->offset;
+    norm_result r = {normal(0, c->channels), normal(0, c->channels), normal(0, n),           normal(0, n),
+                     normal(0, n),           normal(16, c->channels), normal(17, c->channels)};
+    hn_scratch scratch = hnt_scratch(hni_batchnorm_scratch_bytes(c->rows, c->channels));
+    hni_batchnorm_statistics(threads, &b, x, r.mean, r.var, scratch.data);
+    hni_batchnorm_forward(threads, &b, x, r.mean, r.var, weight, bias, addend, c->relu, r.y, scratch.data);
+    hni_batchnorm_backward(threads, &b, x, r.mean, r.var, weight, c->relu ? r.y : NULL, dy, in_place ? x : r.dx,
+                           c->addend ? r.daddend : NULL, r.dweight, r.dbias, scratch.data);
+    if (in_place)
+        memcpy(r.dx, x, (size_t)n * sizeof *x);
+    free(x);
+    free(weight);
+    free(bias);
+    free(addend);
+    free(dy);
+    free(scratch.data);
+    return r;
+}
+
+static void free_norm(norm_result *r)
+{
+    free(r->mean);
+    free(r->var);
+    free(r->y);
+    free(r->dx);
+    free(r->daddend);
+    free(r->dweight);
+    free(r->dbias);
+}
+
+static double column_mean(const double *x, const norm_case *c, int64_t column)
+{
+    double sum = 0.0;
+    for (int64_t r = 0; r < c->rows; ++r)
+        sum += x[r * c->channels + column];
+    return sum / (double)c->rows;
+}
+
+/* The formulas, column by column. The ReLU's mask is taken from the float result: at a value near zero the two may
+ * rightly disagree.                                                                                                 */
+static void check_norm(const norm_case *c, const norm_result *got)
+{
+    const int64_t n = c->rows * c->channels;
+    float *xf = normal(11, n), *weight = normal(12, c->channels), *bias = normal(13, c->channels);
+    float *addend = normal(14, n), *dy = normal(15, n), *dweight = normal(16, c->channels);
+    float *dbias = normal(17, c->channels);
+    double *x = hnt_alloc((size_t)n * 8), *y = hnt_alloc((size_t)n * 8), *dx = hnt_alloc((size_t)n * 8);
+    double *g = hnt_alloc((size_t)n * 8), *mean = hnt_alloc((size_t)c->channels * 8);
+    double *var = hnt_alloc((size_t)c->channels * 8), *dw = hnt_alloc((size_t)c->channels * 8);
+    double *db = hnt_alloc((size_t)c->channels * 8);
+    for (int64_t i = 0; i < n; ++i) {
+        xf[i] += c->offset; /* in float, as the kernel's input was made */
+        x[i] = (double)xf[i];
+        g[i] = c->relu && !(got->y[i] > 0.0f) ? 0.0 : (double)dy[i];
+    }
+    for (int64_t j = 0; j < c->channels; ++j) {
+        mean[j] = column_mean(x, c, j);
+        double squares = 0.0, sum_g = 0.0, sum_gx = 0.0;
+        for (int64_t i = j; i < n; i += c->channels)
+            squares += (x[i] - mean[j]) * (x[i] - mean[j]);
+        var[j] = squares / (double)c->rows;
+        double inverse = 1.0 / sqrt(var[j] + 1e-5);
+        for (int64_t i = j; i < n; i += c->channels) {
+            double normed = (x[i] - mean[j]) * inverse;
+            y[i] = normed * (double)weight[j] + (double)bias[j] + (c->addend ? (double)addend[i] : 0.0);
+            y[i] = c->relu && y[i] < 0.0 ? 0.0 : y[i];
+            sum_g += g[i];
+            sum_gx += g[i] * normed;
+        }
+        for (int64_t i = j; i < n; i += c->channels)
+            dx[i] = (double)weight[j] * inverse *
+                    (g[i] - sum_g / (double)c->rows - (x[i] - mean[j]) * inverse * sum_gx / (double)c->rows);
+        dw[j] = (double)dweight[j] + sum_gx;
+        db[j] = (double)dbias[j] + sum_g;
+    }
+    const double tolerance = 2e-6 * (1.0 + fabs((double)c->offset)); /* of x itself, in standard deviations */
+    double largest = 0.0; /* an error of the mean counts in standard deviations, which are about 1 */
+    for (int64_t j = 0; j < c->channels; ++j)
+        largest = fmax(largest, fabs(mean[j]));
+    hnt_close_fd("mean", got->mean, mean, c->channels, 5e-7 * (1.0 + largest) / largest);
+    hnt_close_fd("var", got->var, var, c->channels, 5e-6);
+    hnt_close_fd("y", got->y, y, n, tolerance);
+    hnt_close_fd("dx", got->dx, dx, n, 2 * tolerance);
+    hnt_close_fd("dweight", got->dweight, dw, c->channels, 2 * tolerance);
+    hnt_close_fd("dbias", got->dbias, db, c->channels, 1e-5);
+    if (c->addend)
+        hnt_close_fd("daddend", got->daddend, g, n, 1e-7);
+    void *all[] = {xf, weight, bias, addend, dy, dweight, dbias, x, y, dx, g, mean, var, dw, db};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; ++i)
+        free(all[i]);
+}
+
+static bool same_norm(const norm_case *c, const norm_result *a, const norm_result *b)
+{
+    const size_t n = (size_t)(c->rows * c->channels) * 4, channels = (size_t)c->channels * 4;
+    return memcmp(a->mean, b->mean, channels) == 0 && memcmp(a->var, b->var, channels) == 0 &&
+           memcmp(a->y, b->y, n) == 0 && memcmp(a->dx, b->dx, n) == 0 && memcmp(a->daddend, b->daddend, n) == 0 &&
+           memcmp(a->dweight, b->dweight, channels) == 0 && memcmp(a->dbias, b->dbias, channels) == 0;
+}
+
+START_TEST(batchnorm_kernels)
+{
+    static const norm_case cases[] = {
+        {4, 1, 0.0f, false, false},     {7, 3, 1.0f, true, true},      {1, 5, 0.0f, false, false},
+        {40000, 16, 0.0f, true, true},  {1000, 64, 0.0f, false, true}, {129, 100, 2.0f, true, false},
+        {50000, 3, 50.0f, true, false}, {17, 64, 0.0f, false, false},  {8192, 33, -3.0f, true, true},
+    };
+    const norm_case *c = &cases[_i];
+    norm_result r[4] = {run_norm(c, 1, false), run_norm(c, 2, false), run_norm(c, 3, false), run_norm(c, 2, true)};
+    if (c->rows > 1)
+        check_norm(c, &r[0]);
+    for (int i = 1; i < 4; ++i)
+        ck_assert_msg(same_norm(c, &r[0], &r[i]), "run %d differs", i);
+    for (int i = 0; i < 4; ++i)
+        free_norm(&r[i]);
+}
+END_TEST
+
+/* A column far from zero and almost constant: sums of plain squares would lose its variance altogether. */
+START_TEST(batchnorm_far_from_zero)
+{
+    enum { ROWS = 4096 };
+    float x[ROWS], mean, var;
+    double sum = 0.0, squares = 0.0;
+    hnt_normal(21, x, ROWS);
+    for (int i = 0; i < ROWS; ++i) {
+        x[i] = 1000.0f + 0.01f * x[i];
+        sum += (double)x[i];
+    }
+    for (int i = 0; i < ROWS; ++i)
+        squares += ((double)x[i] - sum / ROWS) * ((double)x[i] - sum / ROWS);
+    const hni_batchnorm b = {ROWS, 1, 1e-5f};
+    hn_scratch scratch = hnt_scratch(hni_batchnorm_scratch_bytes(ROWS, 1));
+    hni_batchnorm_statistics(1, &b, x, &mean, &var, scratch.data);
+    hnt_close_d("mean", (double)mean, sum / ROWS, 1e-7);
+    hnt_close_d("var", (double)var, squares / ROWS, 1e-4);
+    free(scratch.data);
+}
+END_TEST
+
+static Suite *suite(void)
+{
+    Suite *s = suite_create("kernel");
+    TCase *unit = hnt_case(s, "unit");
+    tcase_add_test(unit, gemm_all_transposes);
+    tcase_add_test(unit, relu_and_its_gradient);
+    tcase_add_test(unit, bias_and_its_gradient);
+    tcase_add_loop_test(unit, batchnorm_kernels, 0, 9);
+    tcase_add_test(unit, batchnorm_far_from_zero);
+    return s;
+}
+
+HNT_MAIN(suite)

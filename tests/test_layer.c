@@ -1,0 +1,195 @@
+/* The common part of layers, on a layer made by a user. */
+#include "scale_layer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+START_TEST(table_is_checked)
+{
+    hn_context *context = hnt_context(1);
+    hn_layer *layer = NULL;
+    hn_layer_ops ops = scale_ops;
+    hnt_fails(hn_layer_create(NULL, context, &ops, NULL), HN_E_ARG, "out is NULL");
+    hnt_fails(hn_layer_create(&layer, context, NULL, NULL), HN_E_ARG, "ops is NULL");
+    ops.backward = NULL;
+    hnt_fails(hn_layer_create(&layer, context, &ops, NULL), HN_E_ARG, "lacks backward");
+    ops = scale_ops;
+    ops.kind = NULL;
+    hnt_fails(hn_layer_create(&layer, context, &ops, NULL), HN_E_ARG, "lacks kind");
+    ops.struct_size = 0;
+    hnt_fails(hn_layer_create(&layer, context, &ops, NULL), HN_E_ARG, "struct_size");
+    ck_assert_ptr_null(layer);
+    hn_context_destroy(context);
+}
+END_TEST
+
+START_TEST(names_are_checked)
+{
+    hn_context *context = hnt_context(1);
+    scale_layer s;
+    hn_layer *layer = NULL;
+    hnt_ok(scale_create(&layer, context, &s, 3));
+    hn_tensor *value, *grad;
+    const hn_desc desc = {HN_F32, 1, {3}}, bytes = {HN_U8, 1, {3}};
+    hnt_fails(hn_layer_add_param(layer, "weight", &desc, 1, &value, &grad), HN_E_ARG, "parameter weight already");
+    hnt_fails(hn_layer_add_param(layer, "", &desc, 1, &value, &grad), HN_E_ARG, "empty");
+    hnt_fails(hn_layer_add_param(layer, "a b", &desc, 1, &value, &grad), HN_E_ARG, "\"a b\"");
+    hnt_fails(hn_layer_add_param(layer, "a", &bytes, 1, &value, &grad), HN_E_ARG, "not f32");
+    hnt_fails(hn_layer_add_param(layer, NULL, &desc, 1, &value, &grad), HN_E_ARG, "name is NULL");
+    char longer[400];
+    memset(longer, 'x', sizeof longer);
+    longer[399] = '\0';
+    hnt_fails(hn_layer_add_param(layer, longer, &desc, 1, &value, &grad), HN_E_ARG, "longer than");
+    hnt_fails(hn_layer_add_child(layer, "c", layer), HN_E_ARG, "own child");
+    ck_assert_int_eq(hn_layer_param_count(layer), 1);
+    hn_layer_destroy(layer);
+    ck_assert_int_eq(s.destroyed, 1);
+    hn_context_destroy(context);
+}
+END_TEST
+
+START_TEST(children_list_their_parameters)
+{
+    hn_context *context = hnt_context(1);
+    scale_layer parts[3];
+    hn_layer *outer = NULL, *inner = NULL, *leaf[3];
+    hnt_ok(hn_sequential_create(&outer, context));
+    hnt_ok(hn_sequential_create(&inner, context));
+    for (int i = 0; i < 3; ++i)
+        hnt_ok(scale_create(&leaf[i], context, &parts[i], 4));
+    hnt_ok(hn_layer_add_child(inner, "0", leaf[0]));
+    hnt_ok(hn_layer_add_child(inner, "1", leaf[1]));
+    hnt_ok(hn_layer_add_child(outer, "stage", inner));
+    hnt_ok(hn_layer_add_child(outer, "", leaf[2]));
+    static const char *const want[] = {"stage.0.weight", "stage.1.weight", "weight"};
+    ck_assert_int_eq(hn_layer_param_count(outer), 3);
+    ck_assert_int_eq(hn_layer_parameter_total(outer), 12);
+    for (int i = 0; i < 3; ++i) {
+        hn_param param = {.struct_size = sizeof param};
+        hnt_ok(hn_layer_param(outer, i, &param));
+        ck_assert_str_eq(param.name, want[i]);
+        ck_assert_ptr_eq(param.value, parts[i].weight);
+    }
+    hn_param param = {.struct_size = sizeof param};
+    hnt_fails(hn_layer_param(outer, 3, &param), HN_E_ARG, "index is 3");
+
+    /* A child whose names are taken stays the caller's, and nothing of it stays behind. */
+    scale_layer again;
+    hn_layer *twice = NULL;
+    hnt_ok(scale_create(&twice, context, &again, 4));
+    hnt_fails(hn_layer_add_child(outer, "", twice), HN_E_ARG, "parameter weight already");
+    ck_assert_int_eq(hn_layer_param_count(outer), 3);
+    hn_layer_destroy(twice);
+    ck_assert_int_eq(again.destroyed, 1);
+
+    hn_layer_destroy(outer);
+    for (int i = 0; i < 3; ++i)
+        ck_assert_int_eq(parts[i].destroyed, 1);
+    hn_context_destroy(context);
+}
+END_TEST
+
+START_TEST(init_differs_by_child_and_repeats)
+{
+    hn_context *context = hnt_context(1);
+    scale_layer parts[2];
+    hn_layer *outer = NULL, *leaf[2] = {NULL, NULL};
+    hnt_ok(hn_sequential_create(&outer, context));
+    for (int i = 0; i < 2; ++i) {
+        hnt_ok(scale_create(&leaf[i], context, &parts[i], 8));
+        hnt_ok(hn_layer_add_child(outer, i == 0 ? "a" : "b", leaf[i]));
+    }
+    hn_rng rng;
+    hn_rng_seed(&rng, 5, 0);
+    hnt_ok(hn_layer_init_params(outer, &rng));
+    float first[8];
+    memcpy(first, hn_tensor_cdata(parts[0].weight), sizeof first);
+    ck_assert(memcmp(first, hn_tensor_cdata(parts[1].weight), sizeof first) != 0);
+    hnt_ok(hn_layer_init_params(outer, &rng));
+    ck_assert(memcmp(first, hn_tensor_cdata(parts[0].weight), sizeof first) == 0);
+    hn_layer_destroy(outer);
+    hn_context_destroy(context);
+}
+END_TEST
+
+START_TEST(output_shape_and_its_errors)
+{
+    hn_context *context = hnt_context(1);
+    scale_layer s;
+    hn_layer *outer = NULL, *leaf = NULL;
+    hnt_ok(hn_sequential_create(&outer, context));
+    hn_desc in = {HN_F32, 2, {5, 3}}, out;
+    hnt_fails(hn_layer_output(outer, &in, &out), HN_E_STATE, "no children");
+    hnt_ok(scale_create(&leaf, context, &s, 3));
+    hnt_ok(hn_layer_add_child(outer, "x", leaf));
+    hnt_ok(hn_layer_output(outer, &in, &out));
+    ck_assert_int_eq(out.dim[0], 5);
+    ck_assert_int_eq(out.dim[1], 3);
+    in.dim[1] = 4;
+    ck_assert_int_eq(hn_layer_output(outer, &in, &out), HN_E_SHAPE);
+    ck_assert_int_eq(hn_layer_can_add(outer), 0);
+    ck_assert_str_eq(hn_layer_kind(leaf), "scale");
+    hn_layer_destroy(outer);
+    hn_context_destroy(context);
+}
+END_TEST
+
+static hn_status build(hn_context *context, scale_layer parts[2], hn_layer **out)
+{
+    hn_layer *outer = NULL, *leaf = NULL;
+    hn_status status = hn_sequential_create(&outer, context);
+    for (int i = 0; i < 2 && status == HN_OK; ++i) {
+        status = scale_create(&leaf, context, &parts[i], 4);
+        if (status == HN_OK) {
+            status = hn_layer_add_child(outer, i == 0 ? "a" : "b", leaf);
+            if (status < 0)
+                hn_layer_destroy(leaf);
+        }
+    }
+    if (status < 0)
+        hn_layer_destroy(outer);
+    else
+        *out = outer;
+    return status;
+}
+
+START_TEST(every_allocation_may_fail)
+{
+    for (int64_t k = 0;; ++k) {
+        hnt_counter counter = {.fail_at = -1};
+        hn_context *context = NULL;
+        hnt_ok(hnt_counting_context(&context, &counter, 1));
+        int64_t before = counter.alive;
+        counter.fail_at = counter.calls + k;
+        scale_layer parts[2];
+        hn_layer *layer = NULL;
+        hn_status status = build(context, parts, &layer);
+        if (status == HN_OK)
+            hn_layer_destroy(layer);
+        else
+            ck_assert_int_eq(status, HN_E_NOMEM);
+        ck_assert_int_eq(counter.alive, before);
+        hn_context_destroy(context);
+        ck_assert_int_eq(counter.alive, 0);
+        if (status == HN_OK) {
+            ck_assert_int_gt(k, 10);
+            return;
+        }
+    }
+}
+END_TEST
+
+static Suite *suite(void)
+{
+    Suite *s = suite_create("layer");
+    TCase *unit = hnt_case(s, "unit");
+    tcase_add_test(unit, table_is_checked);
+    tcase_add_test(unit, names_are_checked);
+    tcase_add_test(unit, children_list_their_parameters);
+    tcase_add_test(unit, init_differs_by_child_and_repeats);
+    tcase_add_test(unit, output_shape_and_its_errors);
+    tcase_add_test(hnt_case(s, "oom"), every_allocation_may_fail);
+    return s;
+}
+
+HNT_MAIN(suite)
