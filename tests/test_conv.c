@@ -231,11 +231,16 @@ static const char *const input_names[INPUTS] = {"x", "weight", "bias", "bn weigh
 static int64_t input_count(const unit_case *u, int which)
 {
     switch (which) {
-    case X: return count_x(&u->g);
-    case W: return (u->parts & HAS_CONV) != 0 ? count_w(&u->g) : 0;
-    case B: return (u->parts & HAS_BIAS) != 0 ? u->g.out : 0;
-    case ADDEND: return (u->parts & HAS_ADDEND) != 0 ? count_y(&u->g) : 0;
-    default: return (u->parts & HAS_NORM) != 0 ? u->g.out : 0;
+    case X:
+        return count_x(&u->g);
+    case W:
+        return (u->parts & HAS_CONV) != 0 ? count_w(&u->g) : 0;
+    case B:
+        return (u->parts & HAS_BIAS) != 0 ? u->g.out : 0;
+    case ADDEND:
+        return (u->parts & HAS_ADDEND) != 0 ? count_y(&u->g) : 0;
+    default:
+        return (u->parts & HAS_NORM) != 0 ? u->g.out : 0;
     }
 }
 

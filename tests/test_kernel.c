@@ -148,7 +148,7 @@ static norm_result run_norm(const norm_case *c, int32_t threads, bool in_place)
     float *addend = c->addend ? normal(14, n) : NULL, *dy = normal(15, n);
     for (int64_t i = 0; i < n; ++i)
         x[i] += c->offset;
-    norm_result r = {normal(0, c->channels), normal(0, c->channels), normal(0, n),           normal(0, n),
+    norm_result r = {normal(0, c->channels), normal(0, c->channels),  normal(0, n),           normal(0, n),
                      normal(0, n),           normal(16, c->channels), normal(17, c->channels)};
     hn_scratch scratch = hnt_scratch(hni_batchnorm_scratch_bytes(c->rows, c->channels));
     hni_batchnorm_statistics(threads, &b, x, r.mean, r.var, scratch.data);

@@ -9,18 +9,19 @@
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "kernel/clones.h"
+#include "kernel/columns.h"
 #include "kernel/gemm.h"
 
 #include <string.h>
 
 enum {
-    SMALL_PRODUCT = 1000000,   /* m n k up to which OpenBLAS multiplies without packing: faster there            */
-    BLOCK_BYTES = 1 << 19,     /* of columns otherwise                                                           */
-    MIN_BLOCK = 8,             /* pixels                                                                         */
+    SMALL_PRODUCT = 1000000, /* m n k up to which OpenBLAS multiplies without packing: faster there            */
+    BLOCK_BYTES = 1 << 19,   /* of columns otherwise                                                           */
+    MIN_BLOCK = 8,           /* pixels                                                                         */
     MAX_BLOCK = 512,
-    MAX_CHUNKS = 32,           /* of images in backward, each with a gradient of w of its own                    */
+    MAX_CHUNKS = 32, /* of images in backward, each with a gradient of w of its own                    */
     MIN_CHUNKS = 8,
-    PARTIAL_BYTES = 8 << 20    /* for these gradients, unless that leaves too few chunks                         */
+    PARTIAL_BYTES = 8 << 20 /* for these gradients, unless that leaves too few chunks                         */
 };
 
 static int64_t minimum(int64_t a, int64_t b)
@@ -55,8 +56,16 @@ static int64_t block_pixels(const hni_conv *g)
 /* The convolution that computes dx from dy. */
 static hni_conv reversed(const hni_conv *g)
 {
-    return (hni_conv){g->images, g->out_height,    g->out_width,    g->out, g->height,
-                      g->width,  g->in,            g->kernel_height, g->kernel_width, 1,
+    return (hni_conv){g->images,
+                      g->out_height,
+                      g->out_width,
+                      g->out,
+                      g->height,
+                      g->width,
+                      g->in,
+                      g->kernel_height,
+                      g->kernel_width,
+                      1,
                       g->kernel_height - 1 - g->padding};
 }
 
@@ -64,101 +73,6 @@ static hni_conv reversed(const hni_conv *g)
 static bool reversible(const hni_conv *g)
 {
     return g->stride == 1 && g->kernel_height == g->kernel_width && g->padding < g->kernel_height;
-}
-
-/* ---- columns ----------------------------------------------------------------------------------------------------- */
-
-/* Sixteen at a time, which is a fixed number of vector moves: runs are too short for a call of memcpy. */
-static inline void copy(int64_t n, const float *restrict from, float *restrict to)
-{
-    int64_t i = 0;
-    for (; i + 16 <= n; i += 16)
-        memcpy(to + i, from + i, 16 * sizeof *to);
-    for (; i < n; ++i)
-        to[i] = from[i];
-}
-
-static inline void zero(int64_t n, float *to)
-{
-    for (int64_t i = 0; i < n; ++i)
-        to[i] = 0.0f;
-}
-
-static inline void add(int64_t n, const float *restrict from, float *restrict to)
-{
-    for (int64_t i = 0; i < n; ++i)
-        to[i] += from[i];
-}
-
-/* A walk over result pixels in memory order. */
-typedef struct walk {
-    int64_t image, oy, ox;
-} walk;
-
-static inline walk walk_from(const hni_conv *g, int64_t p)
-{
-    int64_t row = p / g->out_width;
-    return (walk){row / g->out_height, row % g->out_height, p % g->out_width};
-}
-
-static inline void step(const hni_conv *g, walk *v)
-{
-    if (++v->ox < g->out_width)
-        return;
-    v->ox = 0;
-    if (++v->oy < g->out_height)
-        return;
-    v->oy = 0;
-    ++v->image;
-}
-
-/* The part [begin, end) of a window's columns that lies inside the image; its leftmost column is at `left`. */
-typedef struct span {
-    int64_t left, begin, end;
-} span;
-
-static inline span span_of(const hni_conv *g, int64_t ox)
-{
-    int64_t left = ox * g->stride - g->padding;
-    return (span){left, left < 0 ? -left : 0, minimum(g->kernel_width, g->width - left)};
-}
-
-/* cols: count x depth, the columns of result pixels first, first + 1 ... */
-HNI_CLONES static void columns(const hni_conv *g, const float *x, int64_t first, int64_t count, float *cols)
-{
-    const int64_t in = g->in, run = g->kernel_width * in;
-    walk v = walk_from(g, first);
-    for (int64_t p = 0; p < count; ++p, step(g, &v)) {
-        span s = span_of(g, v.ox);
-        for (int64_t ky = 0; ky < g->kernel_height; ++ky, cols += run) {
-            int64_t iy = v.oy * g->stride - g->padding + ky;
-            if (iy < 0 || iy >= g->height || s.begin >= s.end) {
-                zero(run, cols);
-                continue;
-            }
-            const float *from = x + ((v.image * g->height + iy) * g->width + s.left + s.begin) * in;
-            zero(s.begin * in, cols);
-            copy((s.end - s.begin) * in, from, cols + s.begin * in);
-            zero(run - s.end * in, cols + s.end * in);
-        }
-    }
-}
-
-/* The transpose: dx += what the columns of these pixels were copied from. */
-HNI_CLONES static void add_columns(const hni_conv *g, const float *cols, int64_t first, int64_t count, float *dx)
-{
-    const int64_t in = g->in, run = g->kernel_width * in;
-    walk v = walk_from(g, first);
-    for (int64_t p = 0; p < count; ++p, step(g, &v)) {
-        span s = span_of(g, v.ox);
-        for (int64_t ky = 0; ky < g->kernel_height; ++ky, cols += run) {
-            int64_t iy = v.oy * g->stride - g->padding + ky;
-            if (iy < 0 || iy >= g->height || s.begin >= s.end)
-                continue;
-            float *to = dx + ((v.image * g->height + iy) * g->width + s.left + s.begin) * in;
-            add((s.end - s.begin) * in, cols + s.begin * in, to);
-        }
-    }
 }
 
 /* ---- weights ----------------------------------------------------------------------------------------------------- */
@@ -191,12 +105,8 @@ static packing turned_tap_out_in(const hni_conv *g, float *packed)
 
 static packing turned_in_tap_out(const hni_conv *g, float *packed)
 {
-    return (packing){.g = g,
-                     .out_stride = 1,
-                     .in_stride = taps(g) * g->out,
-                     .tap_stride = g->out,
-                     .turned = true,
-                     .packed = packed};
+    return (packing){
+        .g = g, .out_stride = 1, .in_stride = taps(g) * g->out, .tap_stride = g->out, .turned = true, .packed = packed};
 }
 
 static void pack_channel(void *arg, int64_t out, int32_t thread)
@@ -284,7 +194,7 @@ static const float *columns_at(const hni_conv *g, const float *image, int64_t fi
 {
     if (pointwise(g))
         return image + first * g->in;
-    columns(g, image, first, count, cols);
+    hni_columns(g, image, first, count, cols);
     return cols;
 }
 
@@ -362,7 +272,7 @@ static void backward_columns(void *arg, int64_t chunk, int32_t thread)
         if (j->dx == NULL)
             continue;
         hni_gemm(false, false, count, k, g->out, 1.0f, dy, g->out, j->packed, k, 0.0f, cols, k);
-        add_columns(g, cols, first, count, j->dx);
+        hni_columns_add(g, cols, first, count, j->dx);
     }
 }
 
@@ -374,7 +284,13 @@ typedef struct sum_job {
     float *partials;
 } sum_job;
 
-HNI_CLONES static void sum_partials(void *arg, int64_t task, int32_t thread)
+HNI_CLONES static void add(int64_t n, const float *restrict from, float *restrict to)
+{
+    for (int64_t i = 0; i < n; ++i)
+        to[i] += from[i];
+}
+
+static void sum_partials(void *arg, int64_t task, int32_t thread)
 {
     const sum_job *s = arg;
     (void)thread;

@@ -122,10 +122,11 @@ hn_status hn_conv_unit_create(hn_layer **out, hn_context *context, const char *c
     conv_unit made = {.context = context, .relu = relu != 0};
     hn_layer *layer;
     HNI_FAIL_IF(out == NULL || context == NULL || conv_name == NULL || bn_name == NULL, HN_E_ARG,
-                "hn_conv_unit_create: %s is NULL", out == NULL         ? "out"
-                                                   : context == NULL   ? "context"
-                                                   : conv_name == NULL ? "conv_name"
-                                                                       : "bn_name");
+                "hn_conv_unit_create: %s is NULL",
+                out == NULL         ? "out"
+                : context == NULL   ? "context"
+                : conv_name == NULL ? "conv_name"
+                                    : "bn_name");
     HNI_TRY(hni_conv2d_options(&made.conv, conv, "hn_conv_unit_create"));
     HNI_TRY(hni_norm_options(&made.norm, made.conv.options.out_channels, bn, "hn_conv_unit_create"));
     conv_unit *u = hni_alloc(context, sizeof *u);

@@ -1,0 +1,191 @@
+/* bench_step -- measures one training step of a CIFAR residual network: forward, cross-entropy, backward, SGD.
+ * Prints one line of JSON.                                                                                        */
+#include "bench.h"
+
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { CLASSES = 10, SIDE = 32, CHANNELS = 3 };
+
+void bench_ok(hn_status status)
+{
+    if (status >= 0)
+        return;
+    fprintf(stderr, "bench_step: %s\n", hn_last_error());
+    exit(1);
+}
+
+hn_tensor *bench_normal(hn_context *context, const hn_desc *desc, uint64_t stream)
+{
+    hn_tensor *t;
+    hn_rng rng;
+    bench_ok(hn_tensor_create(&t, context, desc));
+    hn_rng_seed(&rng, 7, stream);
+    hn_rng_fill_normal(&rng, hn_tensor_data(t), (size_t)hn_tensor_count(t), 0.0f, 1.0f);
+    return t;
+}
+
+typedef struct settings {
+    int32_t depth, threads, warmup, steps;
+    int64_t batch;
+    int split;
+} settings;
+
+/* Everything a step works on. */
+typedef struct training {
+    hn_layer *net;
+    hn_exec *exec;
+    hn_optimizer *optimizer;
+    hn_tensor *x, *dlogits;
+    int32_t *labels;
+    hn_scratch scratch;
+} training;
+
+static hn_layer *build(hn_context *context, int32_t depth)
+{
+    hn_layer *net, *backbone, *head;
+    hn_resnet_cifar_options o;
+    hn_resnet_cifar_options_init(&o, sizeof o);
+    o.depth = depth;
+    bench_ok(hn_sequential_create(&net, context));
+    bench_ok(hn_resnet_cifar_create(&backbone, context, &o));
+    bench_ok(hn_layer_add_child(net, "", backbone));
+    bench_ok(hn_linear_create(&head, context, 4 * (int64_t)o.width, CLASSES, 1));
+    bench_ok(hn_layer_add_child(net, "fc", head));
+    hn_rng rng;
+    hn_rng_seed(&rng, 1, 0);
+    bench_ok(hn_layer_init_params(net, &rng));
+    return net;
+}
+
+static void prepare(training *t, hn_context *context, const settings *s)
+{
+    const hn_desc input = {HN_F32, 4, {s->batch, SIDE, SIDE, CHANNELS}}, logits = {HN_F32, 2, {s->batch, CLASSES}};
+    t->net = build(context, s->depth);
+    bench_ok(hn_exec_create(&t->exec, context, t->net, &input, HN_MODE_TRAIN));
+    bench_ok(hn_optimizer_create_sgd(&t->optimizer, context, NULL));
+    bench_ok(hn_optimizer_add_layer(t->optimizer, t->net));
+    t->x = bench_normal(context, &input, 1);
+    t->dlogits = bench_normal(context, &logits, 2);
+    bench_ok(hn_loss_ce_scratch(NULL, s->batch, CLASSES, &t->scratch.size));
+    size_t rounded = (t->scratch.size + HN_SCRATCH_ALIGN) / HN_SCRATCH_ALIGN * HN_SCRATCH_ALIGN;
+    t->scratch.data = aligned_alloc(HN_SCRATCH_ALIGN, rounded);
+    t->labels = malloc((size_t)s->batch * sizeof *t->labels);
+    if (t->scratch.data == NULL || t->labels == NULL) {
+        fprintf(stderr, "bench_step: out of memory\n");
+        exit(1);
+    }
+    for (int64_t i = 0; i < s->batch; ++i)
+        t->labels[i] = (int32_t)(i % CLASSES);
+}
+
+static double step(training *t, int64_t batch)
+{
+    const hn_tensor *y;
+    double loss;
+    bench_ok(hn_optimizer_zero_grad(t->optimizer));
+    bench_ok(hn_exec_forward(t->exec, t->x, &y));
+    const hn_cmatf logits = {hn_tensor_cdata(y), batch, CLASSES, CLASSES};
+    hn_matf gradient = {hn_tensor_data(t->dlogits), batch, CLASSES, CLASSES};
+    bench_ok(hn_loss_ce(NULL, &logits, t->labels, &loss, NULL, &gradient, &t->scratch));
+    bench_ok(hn_exec_backward(t->exec, t->dlogits, NULL));
+    bench_ok(hn_optimizer_step(t->optimizer));
+    return loss;
+}
+
+static void release(training *t)
+{
+    hn_optimizer_destroy(t->optimizer);
+    hn_exec_destroy(t->exec);
+    hn_layer_destroy(t->net);
+    hn_tensor_destroy(t->x);
+    hn_tensor_destroy(t->dlogits);
+    free(t->labels);
+    free(t->scratch.data);
+}
+
+static void usage(void)
+{
+    fprintf(stderr, "usage: bench_step [--arch DEPTH] [--batch N] [--threads N] [--warmup N] [--steps N] [--split]\n");
+    exit(2);
+}
+
+static int64_t number(const char *text, int64_t low, int64_t high)
+{
+    char *end;
+    long long value = strtoll(text, &end, 10);
+    if (end == text || *end != '\0' || value < low || value > high)
+        usage();
+    return value;
+}
+
+static settings parse(int argc, char **argv)
+{
+    static const struct option options[] = {{"arch", required_argument, NULL, 'a'},
+                                            {"batch", required_argument, NULL, 'b'},
+                                            {"threads", required_argument, NULL, 't'},
+                                            {"warmup", required_argument, NULL, 'w'},
+                                            {"steps", required_argument, NULL, 's'},
+                                            {"split", no_argument, NULL, 'p'},
+                                            {NULL, 0, NULL, 0}};
+    settings s = {.depth = 32, .threads = 1, .warmup = 1, .steps = 5, .batch = 128};
+    for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;)
+        switch (c) {
+        case 'a':
+            s.depth = (int32_t)number(optarg, 8, 302);
+            break;
+        case 'b':
+            s.batch = number(optarg, 1, 1 << 20);
+            break;
+        case 't':
+            s.threads = (int32_t)number(optarg, 0, 1024);
+            break;
+        case 'w':
+            s.warmup = (int32_t)number(optarg, 0, 1000000);
+            break;
+        case 's':
+            s.steps = (int32_t)number(optarg, 1, 1000000);
+            break;
+        case 'p':
+            s.split = 1;
+            break;
+        default:
+            usage();
+        }
+    return s;
+}
+
+int main(int argc, char **argv)
+{
+    const settings s = parse(argc, argv);
+    hn_context_options options;
+    hn_context *context;
+    hn_context_options_init(&options, sizeof options);
+    options.num_threads = s.threads;
+    bench_ok(hn_context_create(&context, &options));
+    training t;
+    prepare(&t, context, &s);
+    double loss = 0.0, total = 0.0, best = 1e30;
+    for (int32_t i = 0; i < s.warmup; ++i)
+        loss = step(&t, s.batch);
+    for (int32_t i = 0; i < s.steps; ++i) {
+        double start = bench_now();
+        loss = step(&t, s.batch);
+        double seconds = bench_now() - start;
+        total += seconds;
+        best = seconds < best ? seconds : best;
+    }
+    printf("{\"arch\": \"resnet%d\", \"batch\": %" PRId64 ", \"threads\": %d, \"steps\": %d, \"step_ms\": %.2f, "
+           "\"best_step_ms\": %.2f, \"images_per_second\": %.1f, \"best_images_per_second\": %.1f, \"bytes\": %zu, "
+           "\"loss\": %.6f}\n",
+           (int)s.depth, s.batch, (int)hn_context_num_threads(context), (int)s.steps, 1e3 * total / s.steps, 1e3 * best,
+           (double)s.batch * s.steps / total, (double)s.batch / best, hn_exec_bytes(t.exec), loss);
+    fflush(stdout);
+    if (s.split)
+        bench_split(context, s.depth, s.batch, s.steps, best);
+    release(&t);
+    hn_context_destroy(context);
+    return 0;
+}

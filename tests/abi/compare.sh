@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# compare.sh LIBRARY SOURCE: the library's ABI equals the recorded one, tests/abi/libhybridnet.abi (abidiff: functions,
+# their types, struct layouts, enum values). Exit status 77: skipped. compare.sh --write LIBRARY SOURCE records it.
+set -euo pipefail
+options=(--no-show-locs)
+
+skip() {
+    echo "skipped: $1"
+    exit 77
+}
+
+command -v abidiff >/dev/null || skip "no abidiff (Debian: abigail-tools)"
+command -v readelf >/dev/null || skip "no readelf (Debian: binutils)"
+if [ "$1" = --write ]; then
+    abidw --headers-dir "$3/include" --drop-private-types --no-corpus-path --no-comp-dir-path --no-show-locs \
+        --no-elf-needed --out-file "$3/tests/abi/libhybridnet.abi" "$2"
+    exit
+fi
+library=$1 source=$2
+baseline=$source/tests/abi/libhybridnet.abi
+sections=$(readelf -S --wide "$library")
+grep -q '\.debug_info' <<<"$sections" || skip "$library has no debug information; build with -g"
+# Sizes and alignments belong to an architecture.
+machine=$(readelf -h "$library" | sed -n 's/^ *Machine: *//p')
+case $machine in
+*X86-64*) name=elf-amd-x86_64 ;;
+*AArch64*) name=elf-arm-aarch64 ;;
+*) name=$machine ;;
+esac
+grep -q "architecture='$name'" "$baseline" || skip "the recorded ABI is of another architecture than $machine"
+abidiff "${options[@]}" --headers-dir2 "$source/include" --drop-private-types "$baseline" "$library" || {
+    echo "FAILED: the ABI differs from the recorded one. A change that is meant is recorded with scripts/abi-baseline;"
+    echo "        docs/abi.md says which ones may be."
+    exit 1
+}
+echo "no difference"
