@@ -19,8 +19,8 @@ need_packages() {
     local missing=() name
     for name; do
         # A package may have an architecture that dpkg lists beside it, or more than one.
-        case $(dpkg-query -W -f='${db:Status-Status} ' "$name" 2>/dev/null) in
-        *installed*) ;;
+        case " $(dpkg-query -W -f='${db:Status-Status} ' "$name" 2>/dev/null) " in
+        *" installed "*) ;;
         *) missing+=("$name") ;;
         esac
     done
@@ -34,11 +34,14 @@ need_packages() {
         root=(sudo)
     fi
     say "Installing ${missing[*]}"
-    "${root[@]}" apt-get update -q </dev/null >/dev/null ||
+    local log=${TMPDIR:-/tmp}/hybridnet-apt-$(id -u).log
+    "${root[@]}" apt-get update -q </dev/null >"$log" 2>&1 || {
+        tail -n 5 "$log"
         echo "apt-get update failed; going on with the lists there are"
+    }
     "${root[@]}" env DEBIAN_FRONTEND=noninteractive \
-        apt-get install -y -q --no-install-recommends "${missing[@]}" </dev/null >"${TMPDIR:-/tmp}/hybridnet-apt.log" 2>&1 || {
-        tail -n 20 "${TMPDIR:-/tmp}/hybridnet-apt.log"
+        apt-get install -y -q --no-install-recommends "${missing[@]}" </dev/null >>"$log" 2>&1 || {
+        tail -n 20 "$log"
         echo "Not all packages could be installed; going on without them"
     }
 }

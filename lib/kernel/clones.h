@@ -3,7 +3,7 @@
 #define HNI_CLONES_H
 
 #ifdef HNI_TARGET_CLONES
-#define HNI_CLONES __attribute__((target_clones("arch=skylake-avx512", "arch=haswell", "default")))
+#define HNI_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
 #define HNI_CLONES
 #endif

@@ -2,7 +2,8 @@
 # compare.sh LIBRARY SOURCE: the library's ABI equals the recorded one, tests/abi/libhybridnet.abi (abidiff: functions,
 # their types, struct layouts, enum values). Exit status 77: skipped. compare.sh --write LIBRARY SOURCE records it.
 set -euo pipefail
-options=(--no-show-locs)
+here=$(cd "$(dirname "$0")" && pwd)
+options=(--exported-interfaces-only --suppressions "$here/private.suppr")
 
 skip() {
     echo "skipped: $1"
@@ -12,8 +13,8 @@ skip() {
 command -v abidiff >/dev/null || skip "no abidiff (Debian: abigail-tools)"
 command -v readelf >/dev/null || skip "no readelf (Debian: binutils)"
 if [ "$1" = --write ]; then
-    abidw --headers-dir "$3/include" --drop-private-types --no-corpus-path --no-comp-dir-path --no-show-locs \
-        --no-elf-needed --out-file "$3/tests/abi/libhybridnet.abi" "$2"
+    abidw "${options[@]}" --no-corpus-path --no-comp-dir-path --no-elf-needed \
+        --out-file "$3/tests/abi/libhybridnet.abi" "$2"
     exit
 fi
 library=$1 source=$2
@@ -28,7 +29,7 @@ case $machine in
 *) name=$machine ;;
 esac
 grep -q "architecture='$name'" "$baseline" || skip "the recorded ABI is of another architecture than $machine"
-abidiff "${options[@]}" --headers-dir2 "$source/include" --drop-private-types "$baseline" "$library" || {
+abidiff --no-show-locs "${options[@]}" "$baseline" "$library" || {
     echo "FAILED: the ABI differs from the recorded one. A change that is meant is recorded with scripts/abi-baseline;"
     echo "        docs/abi.md says which ones may be."
     exit 1

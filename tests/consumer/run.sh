@@ -38,9 +38,10 @@ links_shared() {
 }
 
 cmake_project() {
-    local name=$1
+    local name=$1 generator=()
     shift
-    cmake -S "$here/$name" -B "$tmp/build" -DCMAKE_C_COMPILER="$cc" -DHN_EXPECTED_VERSION="$version" "$@" >"$tmp/log" 2>&1 &&
+    if command -v ninja >/dev/null; then generator=(-G Ninja); fi
+    cmake -S "$here/$name" -B "$tmp/build" "${generator[@]}" -DCMAKE_C_COMPILER="$cc" -DHN_EXPECTED_VERSION="$version" "$@" >"$tmp/log" 2>&1 &&
         cmake --build "$tmp/build" --parallel 2 >>"$tmp/log" 2>&1 || { cat "$tmp/log"; exit 1; }
     "$tmp/build/app_hybridnet"
     "$tmp/build/app_static"

@@ -1,0 +1,120 @@
+/* log.c -- JSON Lines through jansson. */
+#include "log.h"
+
+#include "option_table.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct event_log {
+    FILE *file;
+    const char *path;
+    json_t *object; /* between event_begin and event_end */
+    bool failed;    /* a value could not be added        */
+};
+
+struct event_log *event_log_open(const char *path)
+{
+    struct event_log *log = calloc(1, sizeof *log);
+    if (log == NULL) {
+        complain("not enough memory for a log");
+        return NULL;
+    }
+    log->path = path;
+    log->file = fopen(path, "w");
+    if (log->file == NULL) {
+        complain("the log %s cannot be written: %s", path, strerror(errno));
+        free(log);
+        return NULL;
+    }
+    return log;
+}
+
+/* Gives value to the object; NULL, which jansson returns for what JSON cannot say, becomes null. */
+static void add(struct event_log *log, const char *key, json_t *value)
+{
+    if (json_object_set_new(log->object, key, value == NULL ? json_null() : value) != 0)
+        log->failed = true;
+}
+
+void event_begin(struct event_log *log, const char *name)
+{
+    if (log == NULL)
+        return;
+    log->object = json_object();
+    log->failed = log->object == NULL;
+    event_text(log, "event", name);
+}
+
+void event_text(struct event_log *log, const char *key, const char *value)
+{
+    if (log != NULL)
+        add(log, key, value == NULL ? NULL : json_string(value));
+}
+
+void event_integer(struct event_log *log, const char *key, int64_t value)
+{
+    if (log != NULL)
+        add(log, key, json_integer(value));
+}
+
+void event_number(struct event_log *log, const char *key, double value)
+{
+    if (log != NULL)
+        add(log, key, isfinite(value) ? json_real(value) : NULL);
+}
+
+void event_flag(struct event_log *log, const char *key, bool value)
+{
+    if (log != NULL)
+        add(log, key, json_boolean(value));
+}
+
+void event_integers(struct event_log *log, const char *key, const int64_t *values, int64_t count)
+{
+    if (log == NULL)
+        return;
+    json_t *array = json_array();
+    for (int64_t i = 0; i < count; ++i)
+        log->failed |= json_array_append_new(array, json_integer(values[i])) != 0;
+    add(log, key, array);
+}
+
+void event_numbers(struct event_log *log, const char *key, const double *values, int64_t count)
+{
+    if (log == NULL)
+        return;
+    json_t *array = json_array();
+    for (int64_t i = 0; i < count; ++i)
+        log->failed |= json_array_append_new(array, isfinite(values[i]) ? json_real(values[i]) : json_null()) != 0;
+    add(log, key, array);
+}
+
+int event_end(struct event_log *log)
+{
+    if (log == NULL)
+        return 0;
+    errno = 0;
+    bool written = !log->failed && json_dumpf(log->object, log->file, JSON_COMPACT | JSON_REAL_PRECISION(8)) == 0 &&
+                   fputc('\n', log->file) != EOF && fflush(log->file) == 0;
+    json_decref(log->object);
+    log->object = NULL;
+    if (!written)
+        complain("the log %s cannot be written: %s", log->path, errno != 0 ? strerror(errno) : "out of memory");
+    return written ? 0 : -1;
+}
+
+int event_log_close(struct event_log *log)
+{
+    if (log == NULL)
+        return 0;
+    int status = fclose(log->file) == 0 ? 0 : -1;
+    if (status != 0)
+        complain("the log %s cannot be written: %s", log->path, strerror(errno));
+    json_decref(log->object);
+    free(log);
+    return status;
+}

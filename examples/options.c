@@ -1,0 +1,211 @@
+/* options.c -- the table of train_hybrid's options, and what "auto" means. */
+#include "options.h"
+
+#include "log.h"
+
+#include <hybridnet.h>
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct method methods[] = {
+    {"ce", FEATURE_NONE, HN_SAMPLER_INSTANCE_BALANCED},
+    {"ce-rs", FEATURE_NONE, HN_SAMPLER_CLASS_BALANCED},
+    {"hybrid-sc", FEATURE_SC, HN_SAMPLER_CLASS_BALANCED},
+    {"hybrid-psc", FEATURE_PSC, HN_SAMPLER_CLASS_BALANCED},
+};
+
+static const char *const dataset_names[] = {"fashion-mnist", "cifar10", "cifar100", "synthetic"};
+static const int32_t depths[] = {8, 14, 20, 32, 44, 56};
+
+/* Where Debian's package dataset-fashion-mnist puts its files. */
+static const char fashion_mnist_directory[] = "/usr/share/datasets/fashion-mnist";
+
+#define AT(field) offsetof(struct options, field)
+
+/* clang-format off */
+static const struct option_row rows[] = {
+    {"Data", OPTION_HEADING, 0, NULL, 0, 0, NULL, NULL},
+    {"dataset", OPTION_CHOICE, AT(dataset), "fashion-mnist", 0, 0, "fashion-mnist|cifar10|cifar100|synthetic",
+     "what to learn; synthetic needs no files"},
+    {"data", OPTION_TEXT, AT(data), NULL, 0, 0, "DIR",
+     "directory of the set's files: Fashion-MNIST's IDX files (default: where\n"
+     "Debian's dataset-fashion-mnist puts them) or CIFAR's binary files"},
+    {"imbalance", OPTION_REAL, AT(imbalance), "100", 1, 1e6, "RATIO",
+     "training images of the largest class over those of the smallest;\n1 keeps the whole set"},
+    {"profile", OPTION_CHOICE, AT(profile), "exp", 0, 0, "exp|step", "how class sizes fall from the first to the last"},
+    {"subset", OPTION_CHOICE, AT(subset), "own", 0, 0, "own|numpy-legacy",
+     "which images stay: this library's choice, or those that LDAM, BBN and\nothers train on"},
+    {"subset-seed", OPTION_INTEGER, AT(subset_seed), "0", 0, 4294967295.0, "N", "seed of that choice"},
+    {"synthetic-images", OPTION_INTEGER, AT(synthetic_images), "5000", 100, 1e7, "N",
+     "size of the synthetic training set before the tail is cut; the test set\nhas a fifth of it"},
+
+    {"Method", OPTION_HEADING, 0, NULL, 0, 0, NULL, NULL},
+    {"method", OPTION_CHOICE, AT(method), "hybrid-psc", 0, 0, "ce|ce-rs|hybrid-sc|hybrid-psc",
+     "cross-entropy, the same on class-balanced batches, or the two branches\n"
+     "with the supervised contrastive (sc) or prototypical (psc) loss"},
+    {"arch", OPTION_CHOICE, AT(arch), "resnet32", 0, 0, "resnet8|resnet14|resnet20|resnet32|resnet44|resnet56",
+     "the network"},
+    {"temperature", OPTION_REAL, AT(temperature), "auto", 0.001, 1000, "T",
+     "of the contrastive loss; auto, as in the paper: 0.1, but 1 for psc on\nsets of 10 classes"},
+    {"psc-include-own", OPTION_SWITCH, AT(psc_include_own), NULL, 0, 0, "",
+     "psc: keep the own class in the denominator (the paper leaves it out)"},
+    {"views", OPTION_INTEGER, AT(views), "2", 1, 16, "N", "random views of each image in the feature branch"},
+    {"transition", OPTION_CHOICE, AT(transition), "parabolic", 0, 0,
+     "parabolic|linear|cosine|fixed|parabolic-increase|beta|separate",
+     "how alpha, the weight of the feature branch, falls with the epochs"},
+    {"alpha-origin", OPTION_INTEGER, AT(alpha_origin), "0", 0, 1, "N",
+     "number of the first epoch in alpha's formula: 0 starts at alpha 1,\n1 ends at alpha 0"},
+
+    {"Training", OPTION_HEADING, 0, NULL, 0, 0, NULL, NULL},
+    {"epochs", OPTION_INTEGER, AT(epochs), "200", 1, 100000, "N", "passes over the training images"},
+    {"batch", OPTION_INTEGER, AT(batch), "512", 2, 65536, "N", "images a step in each branch"},
+    {"lr", OPTION_REAL, AT(lr), "0.5", 1e-8, 1000, "RATE", "learning rate; about 0.1 for a batch of 128"},
+    {"milestones", OPTION_LIST, AT(milestones), "auto", 0, 100000, "LIST",
+     "epochs after which the rate falls to a tenth, e.g. 120,160; auto: at\n60 % and 80 % of the epochs"},
+    {"warmup", OPTION_REAL, AT(warmup), "auto", 0, 100000, "EPOCHS",
+     "length of the linear rise of the rate from 0.01 (or a tenth of --lr),\n"
+     "without which a batch of 512 at rate 0.5 may diverge; auto: 5 % of the\nepochs"},
+    {"momentum", OPTION_REAL, AT(momentum), "0.9", 0, 0.9999, "M", "of the gradient descent"},
+    {"weight-decay", OPTION_REAL, AT(weight_decay), "1e-4", 0, 1, "W", "on all parameters"},
+    {"seed", OPTION_INTEGER, AT(seed), "1", 0, 4294967295.0, "N",
+     "of initial weights, order of images and augmentation; the same seed gives\n"
+     "the same weights, whatever --threads and --workers are"},
+
+    {"Files", OPTION_HEADING, 0, NULL, 0, 0, NULL, NULL},
+    {"save", OPTION_TEXT, AT(save), NULL, 0, 0, "FILE", "write the weights after every epoch (safetensors)"},
+    {"load", OPTION_TEXT, AT(load), NULL, 0, 0, "FILE", "start from these weights (safetensors)"},
+    {"eval-only", OPTION_SWITCH, AT(eval_only), NULL, 0, 0, "", "test the weights of --load and stop"},
+    {"eval-every", OPTION_INTEGER, AT(eval_every), "1", 1, 100000, "N",
+     "epochs from one test to the next; the last epoch is always tested"},
+    {"log", OPTION_TEXT, AT(log), NULL, 0, 0, "FILE", "write one JSON object a line: start, every epoch, result"},
+
+    {"Running", OPTION_HEADING, 0, NULL, 0, 0, NULL, NULL},
+    {"threads", OPTION_INTEGER, AT(threads), "0", 0, 1024, "N", "threads that compute; 0: all cores"},
+    {"workers", OPTION_INTEGER, AT(workers), "1", 0, 64, "N", "threads that prepare images, for each branch"},
+    {"quiet", OPTION_SWITCH, AT(quiet), NULL, 0, 0, "", "print nothing but errors"},
+    {"help", OPTION_SWITCH, AT(help), NULL, 0, 0, "", "print this text and stop"},
+    {"version", OPTION_SWITCH, AT(version), NULL, 0, 0, "", "print the library's version and build and stop"},
+};
+/* clang-format on */
+
+enum { ROWS = sizeof rows / sizeof rows[0] };
+
+static void print_help(void)
+{
+    puts("Usage: train_hybrid [OPTION...]\n\n"
+         "Trains an image classifier on long-tailed data: a few classes with many images, many with\n"
+         "few. The hybrid methods are those of Wang et al., \"Contrastive learning based hybrid networks\n"
+         "for long-tailed image classification\" (CVPR 2021); ce is the usual training to compare with.\n"
+         "Reported are the accuracies on the balanced test set: overall (top-1) and averaged over\n"
+         "classes with many (> 100), medium (20 to 100) and few (< 20) training images.\n\n"
+         "Defaults, in brackets, are the paper's for CIFAR; they take hours. A first try of a minute,\n"
+         "without any file, and one on CIFAR-10:\n"
+         "  train_hybrid --dataset synthetic --arch resnet8 --epochs 10 --batch 64 --lr 0.1\n"
+         "  train_hybrid --dataset cifar10 --data cifar-10-batches-bin --save weights.safetensors");
+    option_table_help(rows, ROWS, stdout);
+}
+
+const struct method *options_method(const struct options *options)
+{
+    return &methods[options->method];
+}
+
+const char *options_dataset_name(const struct options *options)
+{
+    return dataset_names[options->dataset];
+}
+
+int32_t options_depth(const struct options *options)
+{
+    return depths[options->arch];
+}
+
+/* Replaces every "auto" by its value. */
+static void decide(struct options *o)
+{
+    if (o->data == NULL && o->dataset == FASHION_MNIST)
+        o->data = fashion_mnist_directory;
+    if (isnan(o->temperature))
+        o->temperature = options_method(o)->feature == FEATURE_PSC && o->dataset != CIFAR100 ? 1.0 : 0.1;
+    if (isnan(o->warmup))
+        o->warmup = 0.05 * (double)o->epochs;
+    if (o->milestones.count < 0)
+        o->milestones = (struct number_list){2, {0.6 * (double)o->epochs, 0.8 * (double)o->epochs}};
+}
+
+/* What no single row can see. */
+static int check(const struct options *o)
+{
+    if (o->data == NULL && o->dataset != SYNTHETIC) {
+        complain("--dataset %s needs --data DIR, the directory of its binary files", options_dataset_name(o));
+        return -1;
+    }
+    if (o->eval_only && o->load == NULL) {
+        complain("--eval-only needs --load FILE, the weights to test");
+        return -1;
+    }
+    if (o->eval_only && o->save != NULL) {
+        complain("--eval-only trains nothing, so there is nothing to --save");
+        return -1;
+    }
+    if (o->warmup > (double)o->epochs) {
+        complain("--warmup is %g; it must not be longer than --epochs, %lld", o->warmup, (long long)o->epochs);
+        return -1;
+    }
+    return 0;
+}
+
+int options_read(struct options *options, int argc, char **argv)
+{
+    if (option_table_defaults(rows, ROWS, options) != 0)
+        return -1;
+    if (option_table_parse(rows, ROWS, options, argc, argv) != 0) {
+        fputs("train_hybrid --help lists all options.\n", stderr);
+        return -1;
+    }
+    if (options->help)
+        print_help();
+    else if (options->version)
+        printf("train_hybrid, libhybridnet %s (%s)\n", hn_version_string(), hn_build_info());
+    if (options->help || options->version)
+        return 1;
+    decide(options);
+    return check(options);
+}
+
+void options_log(const struct options *options, struct event_log *log)
+{
+    for (size_t i = 0; i < ROWS; ++i) {
+        char key[32] = "", text[32];
+        const void *field = (const char *)options + rows[i].offset;
+        snprintf(key, sizeof key, "%s", rows[i].name);
+        for (char *c = key; *c != '\0'; ++c)
+            *c = *c == '-' ? '_' : *c;
+        const struct number_list *list = field;
+        switch (rows[i].kind) {
+        case OPTION_INTEGER:
+            event_integer(log, key, *(const int64_t *)field);
+            break;
+        case OPTION_REAL:
+            event_number(log, key, *(const double *)field);
+            break;
+        case OPTION_CHOICE:
+            option_choice_text(&rows[i], *(const int32_t *)field, text, sizeof text);
+            event_text(log, key, text);
+            break;
+        case OPTION_TEXT:
+            event_text(log, key, *(const char *const *)field);
+            break;
+        case OPTION_LIST:
+            event_numbers(log, key, list->value, list->count);
+            break;
+        case OPTION_SWITCH:
+            event_flag(log, key, *(const bool *)field);
+            break;
+        case OPTION_HEADING:
+            break;
+        }
+    }
+}

@@ -1,0 +1,59 @@
+/* options.h -- what train_hybrid can be told. The table of all options is in options.c. */
+#ifndef OPTIONS_H
+#define OPTIONS_H
+
+#include "option_table.h"
+
+struct event_log;
+
+/* In the order of the table's choices. */
+enum dataset_name { FASHION_MNIST, CIFAR10, CIFAR100, SYNTHETIC };
+enum feature_kind { FEATURE_NONE, FEATURE_SC, FEATURE_PSC };
+
+/* What a --method is made of. */
+struct method {
+    const char *name;
+    enum feature_kind feature;  /* the feature branch's loss                                  */
+    int32_t classifier_sampler; /* HN_SAMPLER_*: what the classifier branch learns from        */
+};
+
+struct options {
+    int32_t dataset;
+    const char *data; /* NULL only for the synthetic set, after options_read */
+    double imbalance;
+    int32_t profile, subset; /* HN_PROFILE_*, HN_SUBSET_* */
+    int64_t subset_seed, synthetic_images;
+
+    int32_t method, arch;
+    double temperature;
+    bool psc_include_own;
+    int64_t views;
+    int32_t transition; /* HN_TRANSITION_* */
+    int64_t alpha_origin;
+
+    int64_t epochs, batch;
+    double lr;
+    struct number_list milestones;
+    double warmup, momentum, weight_decay;
+    int64_t seed;
+
+    const char *load, *save, *log;
+    bool eval_only;
+    int64_t eval_every, threads, workers;
+    bool quiet, help, version;
+};
+
+/* Reads the command line and decides what was left to "auto". 0: go on; 1: nothing to do, help or version has been
+ * printed; -1: bad usage, explained on stderr.                                                                      */
+int options_read(struct options *options, int argc, char **argv);
+
+const struct method *options_method(const struct options *options);
+
+/* "fashion-mnist", and the depth 32 of "resnet32". */
+const char *options_dataset_name(const struct options *options);
+int32_t options_depth(const struct options *options);
+
+/* Adds every option, under its name with underscores, to the event being written. */
+void options_log(const struct options *options, struct event_log *log);
+
+#endif

@@ -1,0 +1,26 @@
+/* softmax.h -- rows of similarities or logits: maxima, sums of exponentials. */
+#ifndef HNI_SOFTMAX_H
+#define HNI_SOFTMAX_H
+
+#include <stdint.h>
+
+/* A log-sum-exp under construction: log(sum) + max. Start with max = -INFINITY, sum = 0. */
+typedef struct hni_lse {
+    float max;
+    double sum;
+} hni_lse;
+
+/* Takes n values into it; -INFINITY adds nothing, a NaN makes it NaN. */
+void hni_lse_add(hni_lse *lse, int64_t n, const float *x);
+
+/* log(sum of exp); -INFINITY if nothing was added. */
+double hni_lse_value(const hni_lse *lse);
+
+/* y[i] = exp(x[i] - shift); y may be x. */
+void hni_exp_shifted(int64_t n, const float *x, float shift, float *y);
+
+/* s[j] = a exp(s[j] - shift) + b[j] exp(s[j] - shifts[j]): how strongly a pair of rows repel each other in the supervised
+ * contrastive loss, seen from both.                                                                                       */
+void hni_exp_pair(int64_t n, float a, float shift, const float *b, const float *shifts, float *s);
+
+#endif

@@ -1,0 +1,112 @@
+#include "loss/common.h"
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/parallel.h"
+
+#include <inttypes.h>
+#include <math.h>
+
+enum { MAX_THREADS = 1024 };
+
+hn_status hni_loss_check_common(void *options, const char *function)
+{
+    hni_loss_common *o = options;
+    HNI_FAIL_IF(o->reduction != HN_REDUCE_MEAN && o->reduction != HN_REDUCE_SUM, HN_E_ARG,
+                "%s: reduction %d does not exist", function, (int)o->reduction);
+    HNI_FAIL_IF(o->num_threads < 0 || o->num_threads > MAX_THREADS, HN_E_ARG,
+                "%s: num_threads is %d; it must be in [0, %d]", function, (int)o->num_threads, (int)MAX_THREADS);
+    HNI_FAIL_IF(!isfinite(o->grad_scale), HN_E_ARG, "%s: grad_scale is %g; it must be finite", function,
+                (double)o->grad_scale);
+    HNI_FAIL_IF(!isfinite(o->grad_beta), HN_E_ARG, "%s: grad_beta is %g; it must be finite", function,
+                (double)o->grad_beta);
+    if (o->num_threads == 0)
+        o->num_threads = hni_default_threads();
+    return HN_OK;
+}
+
+hn_status hni_loss_check_temperature(float temperature, const char *function)
+{
+    HNI_FAIL_IF(!(temperature > 0.0f && isfinite(temperature) && isfinite(1.0f / temperature)), HN_E_ARG,
+                "%s: temperature is %g; it must be positive and finite", function, (double)temperature);
+    return HN_OK;
+}
+
+hn_status hni_loss_check_extents(int64_t rows, int64_t cols, const char *function, const char *name)
+{
+    HNI_FAIL_IF(rows < 0 || cols < 1 || rows > INT32_MAX || cols > INT32_MAX || rows > INT64_MAX / 64 / cols,
+                HN_E_SHAPE, "%s: %s is %" PRId64 "x%" PRId64, function, name, rows, cols);
+    return HN_OK;
+}
+
+hn_status hni_loss_check_matrix(const hn_cmatf *m, const char *function, const char *name)
+{
+    HNI_FAIL_IF(m == NULL, HN_E_ARG, "%s: %s is NULL", function, name);
+    HNI_TRY(hni_loss_check_extents(m->rows, m->cols, function, name));
+    HNI_FAIL_IF(m->data == NULL && m->rows > 0, HN_E_ARG, "%s: %s.data is NULL", function, name);
+    HNI_FAIL_IF(m->ld < m->cols || m->ld > INT32_MAX, HN_E_SHAPE,
+                "%s: %s.ld is %" PRId64 "; it must be at least the %" PRId64 " columns and below 2^31", function, name,
+                m->ld, m->cols);
+    return HN_OK;
+}
+
+hn_status hni_loss_check_gradient(const hn_matf *g, const hn_cmatf *m, const char *function, const char *name)
+{
+    if (g == NULL)
+        return HN_OK;
+    HNI_FAIL_IF(g->data == NULL && g->rows > 0, HN_E_ARG, "%s: %s.data is NULL", function, name);
+    HNI_FAIL_IF(g->rows != m->rows || g->cols != m->cols, HN_E_SHAPE,
+                "%s: %s is %" PRId64 "x%" PRId64 "; it must be %" PRId64 "x%" PRId64, function, name, g->rows, g->cols,
+                m->rows, m->cols);
+    HNI_FAIL_IF(g->ld < g->cols, HN_E_SHAPE, "%s: %s.ld is %" PRId64 "; it must be at least the %" PRId64 " columns",
+                function, name, g->ld, g->cols);
+    return HN_OK;
+}
+
+hn_status hni_loss_check_labels(const int32_t *labels, int64_t n, int64_t classes, const char *function, int64_t *valid)
+{
+    HNI_FAIL_IF(labels == NULL && n > 0, HN_E_ARG, "%s: labels is NULL", function);
+    *valid = 0;
+    for (int64_t i = 0; i < n; ++i) {
+        HNI_FAIL_IF(classes >= 0 && labels[i] >= classes, HN_E_LABEL,
+                    "%s: label %d of row %" PRId64 " is not below %" PRId64, function, (int)labels[i], i, classes);
+        *valid += labels[i] >= 0;
+    }
+    return HN_OK;
+}
+
+hn_status hni_loss_check_finite(int32_t check, const hn_cmatf *m, const char *function, const char *name)
+{
+    for (int64_t i = 0; check && i < m->rows; ++i)
+        for (int64_t j = 0; j < m->cols; ++j)
+            HNI_FAIL_IF(!isfinite(m->data[i * m->ld + j]), HN_E_NONFINITE,
+                        "%s: %s holds %g in row %" PRId64 ", column %" PRId64, function, name,
+                        (double)m->data[i * m->ld + j], i, j);
+    return HN_OK;
+}
+
+hn_status hni_loss_check_scratch(const hn_scratch *scratch, size_t bytes, const char *function)
+{
+    if (bytes == 0)
+        return HN_OK;
+    HNI_FAIL_IF(scratch == NULL || scratch->data == NULL, HN_E_WORKSPACE, "%s: scratch is NULL; %zu bytes are needed",
+                function, bytes);
+    HNI_FAIL_IF(scratch->size < bytes, HN_E_WORKSPACE, "%s: scratch has %zu bytes; %zu are needed", function,
+                scratch->size, bytes);
+    HNI_FAIL_IF((uintptr_t)scratch->data % HN_SCRATCH_ALIGN != 0, HN_E_WORKSPACE,
+                "%s: scratch is not aligned to %d bytes", function, (int)HN_SCRATCH_ALIGN);
+    return HN_OK;
+}
+
+void *hni_carve(hni_carver *carver, int64_t count, size_t element)
+{
+    void *piece = carver->base == NULL ? NULL : carver->base + carver->used;
+    carver->used += hni_round_up((size_t)count * element);
+    return piece;
+}
+
+void hni_loss_scale_row(int64_t n, float beta, float *row)
+{
+    for (int64_t i = 0; i < n; ++i)
+        row[i] = beta == 0.0f ? 0.0f : beta * row[i];
+}

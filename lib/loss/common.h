@@ -1,0 +1,42 @@
+/* common.h -- what all losses check and how they reduce. */
+#ifndef HNI_LOSS_COMMON_H
+#define HNI_LOSS_COMMON_H
+
+#include <hybridnet/loss_common.h>
+
+#include <stdbool.h>
+
+/* The fields that every loss's options begin with: its options struct may be read as one of these. */
+typedef struct hni_loss_common {
+    HN_LOSS_COMMON_OPTIONS
+} hni_loss_common;
+
+/* The range of the common options; 0 threads becomes OpenMP's number. */
+hn_status hni_loss_check_common(void *options, const char *function);
+/* tau positive and finite. */
+hn_status hni_loss_check_temperature(float temperature, const char *function);
+/* Extents that cannot overflow any size: rows >= 0, cols >= 1, both below 2^31. */
+hn_status hni_loss_check_extents(int64_t rows, int64_t cols, const char *function, const char *name);
+/* Data unless there are no rows, ld >= cols. */
+hn_status hni_loss_check_matrix(const hn_cmatf *m, const char *function, const char *name);
+/* A gradient of the same shape as m, or NULL. */
+hn_status hni_loss_check_gradient(const hn_matf *g, const hn_cmatf *m, const char *function, const char *name);
+/* Labels below classes (classes < 0: any); *valid counts those >= 0. */
+hn_status hni_loss_check_labels(const int32_t *labels, int64_t n, int64_t classes, const char *function,
+                                int64_t *valid);
+/* No NaN or infinity; does nothing unless check is set. */
+hn_status hni_loss_check_finite(int32_t check, const hn_cmatf *m, const char *function, const char *name);
+/* Enough of it, aligned; NULL is enough if bytes is 0. */
+hn_status hni_loss_check_scratch(const hn_scratch *scratch, size_t bytes, const char *function);
+
+/* Cuts pieces off a block, or only counts them while base is NULL. */
+typedef struct hni_carver {
+    char *base;
+    size_t used;
+} hni_carver;
+void *hni_carve(hni_carver *carver, int64_t count, size_t element);
+
+/* row = beta row (+ 0): what an ignored row's gradient becomes. */
+void hni_loss_scale_row(int64_t n, float beta, float *row);
+
+#endif

@@ -1,0 +1,172 @@
+#include <hybridnet/cross_entropy.h>
+
+#include "base/error.h"
+#include "base/options.h"
+#include "base/parallel.h"
+#include "kernel/softmax.h"
+#include "loss/common.h"
+
+#include <inttypes.h>
+#include <math.h>
+
+enum { BLOCK = 32, TILE = 256 }; /* rows a task; classes at a time */
+
+static const hn_loss_ce_options defaults = {.struct_size = sizeof defaults, .num_threads = 1, .grad_scale = 1.0f};
+
+void hn_loss_ce_options_init(hn_loss_ce_options *options, size_t struct_size)
+{
+    hni_options_init(options, struct_size, &defaults, sizeof defaults);
+}
+
+static hn_status read_options(hn_loss_ce_options *o, const hn_loss_ce_options *options, int64_t classes,
+                              const char *function)
+{
+    *o = defaults;
+    HNI_TRY(hni_options_read(o, sizeof *o, options, function));
+    HNI_TRY(hni_loss_check_common(o, function));
+    HNI_FAIL_IF(!(o->label_smoothing >= 0.0f && o->label_smoothing <= 1.0f), HN_E_ARG,
+                "%s: label_smoothing is %g; it must be in [0, 1]", function, (double)o->label_smoothing);
+    for (int64_t c = 0; o->class_weight != NULL && c < classes; ++c)
+        HNI_FAIL_IF(!(o->class_weight[c] >= 0.0f && isfinite(o->class_weight[c])), HN_E_ARG,
+                    "%s: class_weight[%" PRId64 "] is %g; it must be finite and not negative", function, c,
+                    (double)o->class_weight[c]);
+    for (int64_t c = 0; o->logit_adjustment != NULL && c < classes; ++c)
+        HNI_FAIL_IF(isnan(o->logit_adjustment[c]), HN_E_ARG, "%s: logit_adjustment[%" PRId64 "] is NaN", function, c);
+    return HN_OK;
+}
+
+typedef struct job {
+    const hn_loss_ce_options *o;
+    const hn_cmatf *logits;
+    const int32_t *labels;
+    double all_weights;      /* sum of the class weights, or classes */
+    double gradient_factor;  /* scale / divisor */
+    double *row;             /* [n] row losses */
+    const hn_matf *dlogits;
+} job;
+
+/* The adjusted logits of a row, classes [from, from + n), in tile unless they are not adjusted. */
+static const float *adjusted(const job *j, const float *x, int64_t from, int64_t n, float *tile)
+{
+    if (j->o->logit_adjustment == NULL)
+        return x + from;
+    for (int64_t c = 0; c < n; ++c)
+        tile[c] = x[from + c] + j->o->logit_adjustment[from + c];
+    return tile;
+}
+
+static float weight_of(const job *j, int64_t c)
+{
+    return j->o->class_weight == NULL ? 1.0f : j->o->class_weight[c];
+}
+
+/* Row loss: W lse - sum_c q_c w_c x_c with W = sum_c q_c w_c. */
+static double row_loss(const job *j, const float *x, int32_t label, double *lse)
+{
+    float tile[TILE];
+    const int64_t classes = j->logits->cols;
+    const double smooth = (double)j->o->label_smoothing, share = smooth / (double)classes;
+    hni_lse l = {-INFINITY, 0.0};
+    double weighted = 0.0, own = 0.0;
+    for (int64_t from = 0; from < classes; from += TILE) {
+        int64_t n = classes - from < TILE ? classes - from : TILE;
+        const float *a = adjusted(j, x, from, n, tile);
+        hni_lse_add(&l, n, a);
+        for (int64_t c = 0; smooth > 0.0 && c < n; ++c)
+            weighted += (double)weight_of(j, from + c) * (double)a[c];
+        if (label >= from && label < from + n)
+            own = (double)a[label - from];
+    }
+    *lse = hni_lse_value(&l);
+    double w = (double)weight_of(j, label), loss = (1.0 - smooth) * w * (*lse - own);
+    return smooth > 0.0 ? loss + share * (j->all_weights * *lse - weighted) : loss;
+}
+
+static void row_gradient(const job *j, const float *x, int32_t label, double lse, float *g)
+{
+    float tile[TILE], p[TILE];
+    const int64_t classes = j->logits->cols;
+    const double smooth = (double)j->o->label_smoothing, share = smooth / (double)classes;
+    const double w = (double)weight_of(j, label), total = (1.0 - smooth) * w + share * j->all_weights;
+    const float beta = j->o->grad_beta;
+    for (int64_t from = 0; from < classes; from += TILE) {
+        int64_t n = classes - from < TILE ? classes - from : TILE;
+        hni_exp_shifted(n, adjusted(j, x, from, n, tile), (float)lse, p);
+        for (int64_t c = 0; c < n; ++c) {
+            double q = (share + (from + c == label ? 1.0 - smooth : 0.0)) * (double)weight_of(j, from + c);
+            float d = (float)(j->gradient_factor * (total * (double)p[c] - q));
+            g[from + c] = beta == 0.0f ? d : beta * g[from + c] + d;
+        }
+    }
+}
+
+static void run_block(void *arg, int64_t task, int32_t thread)
+{
+    const job *j = arg;
+    (void)thread;
+    for (int64_t i = task * BLOCK; i < j->logits->rows && i < (task + 1) * BLOCK; ++i) {
+        float *g = j->dlogits == NULL ? NULL : j->dlogits->data + i * j->dlogits->ld;
+        j->row[i] = 0.0;
+        if (j->labels[i] < 0) {
+            if (g != NULL)
+                hni_loss_scale_row(j->logits->cols, j->o->grad_beta, g);
+            continue;
+        }
+        const float *x = j->logits->data + i * j->logits->ld;
+        double lse;
+        j->row[i] = row_loss(j, x, j->labels[i], &lse);
+        if (g != NULL)
+            row_gradient(j, x, j->labels[i], lse, g);
+    }
+}
+
+hn_status hn_loss_ce_scratch(const hn_loss_ce_options *options, int64_t n, int64_t classes, size_t *bytes)
+{
+    hn_loss_ce_options o;
+    HNI_FAIL_IF(bytes == NULL, HN_E_ARG, "hn_loss_ce_scratch: bytes is NULL");
+    HNI_TRY(read_options(&o, options, 0, "hn_loss_ce_scratch"));
+    HNI_TRY(hni_loss_check_extents(n, classes, "hn_loss_ce_scratch", "logits"));
+    hni_carver carver = {NULL, 0};
+    (void)hni_carve(&carver, n, sizeof(double));
+    *bytes = carver.used;
+    return HN_OK;
+}
+
+hn_status hn_loss_ce(const hn_loss_ce_options *options, const hn_cmatf *logits, const int32_t *labels, double *loss,
+                     float *row_losses, hn_matf *dlogits, const hn_scratch *scratch)
+{
+    static const char function[] = "hn_loss_ce";
+    hn_loss_ce_options o;
+    int64_t valid;
+    size_t bytes;
+    HNI_TRY(hni_loss_check_matrix(logits, function, "logits"));
+    HNI_TRY(read_options(&o, options, logits->cols, function));
+    HNI_TRY(hni_loss_check_gradient(dlogits, logits, function, "dlogits"));
+    HNI_TRY(hni_loss_check_labels(labels, logits->rows, logits->cols, function, &valid));
+    HNI_TRY(hni_loss_check_finite(o.check_finite, logits, function, "logits"));
+    HNI_TRY(hn_loss_ce_scratch(&o, logits->rows, logits->cols, &bytes));
+    HNI_TRY(hni_loss_check_scratch(scratch, bytes, function));
+
+    job j = {.o = &o, .logits = logits, .labels = labels, .dlogits = dlogits};
+    j.row = scratch == NULL ? NULL : scratch->data;
+    for (int64_t c = 0; c < logits->cols; ++c)
+        j.all_weights += (double)weight_of(&j, c);
+    double divisor = 1.0;
+    if (o.reduction == HN_REDUCE_MEAN) {
+        divisor = 0.0;
+        for (int64_t i = 0; i < logits->rows; ++i)
+            divisor += labels[i] < 0 ? 0.0 : (double)weight_of(&j, labels[i]);
+    }
+    double inverse = divisor > 0.0 ? 1.0 / divisor : 0.0;
+    j.gradient_factor = (double)o.grad_scale * inverse;
+    hni_parallel(o.num_threads, (logits->rows + BLOCK - 1) / BLOCK, run_block, &j);
+    double sum = 0.0;
+    for (int64_t i = 0; i < logits->rows; ++i) {
+        sum += j.row[i];
+        if (row_losses != NULL)
+            row_losses[i] = (float)j.row[i];
+    }
+    if (loss != NULL)
+        *loss = inverse == 0.0 ? 0.0 : sum * inverse;
+    return HN_OK;
+}

@@ -1,0 +1,37 @@
+# What is tested beside the nouns: the rules of the house, the headers, the ABI, and the library as strangers find it.
+set(hn_shell ${CMAKE_COMMAND} -E env HN_CC=${CMAKE_C_COMPILER})
+
+# hn_script_test(NAME LABEL COMMAND...): status 77 is "skipped".
+function(hn_script_test name label)
+  add_test(NAME ${name} COMMAND ${hn_shell} ${ARGN})
+  set_tests_properties(${name} PROPERTIES LABELS ${label} SKIP_RETURN_CODE 77 TIMEOUT 600)
+endfunction()
+
+foreach(rule includes calls size self-test)
+  hn_script_test(house.${rule} unit ${CMAKE_CURRENT_SOURCE_DIR}/check_house.sh ${rule} ${PROJECT_SOURCE_DIR})
+endforeach()
+hn_script_test(abi.headers abi ${CMAKE_CURRENT_SOURCE_DIR}/headers.sh ${PROJECT_SOURCE_DIR})
+
+add_executable(test_abi_layout test_abi_layout.c)
+target_link_libraries(test_abi_layout PRIVATE hybridnet hn_compile)
+add_test(NAME abi.layout COMMAND test_abi_layout)
+set_tests_properties(abi.layout PROPERTIES LABELS abi)
+
+# What a sanitizer, gcov or a part of the floors adds or lacks is nothing that anybody installs.
+if(HN_SANITIZE OR HN_COVERAGE OR HN_FLOORS)
+  return()
+endif()
+
+hn_script_test(house.globals unit ${CMAKE_CURRENT_SOURCE_DIR}/check_house.sh globals ${PROJECT_SOURCE_DIR}
+               $<TARGET_FILE:hybridnet_static>)
+hn_script_test(abi.symbols abi ${CMAKE_CURRENT_SOURCE_DIR}/abi/symbols.sh $<TARGET_FILE:hybridnet> ${PROJECT_SOURCE_DIR})
+hn_script_test(abi.compare abi ${CMAKE_CURRENT_SOURCE_DIR}/abi/compare.sh $<TARGET_FILE:hybridnet> ${PROJECT_SOURCE_DIR})
+
+if(HN_INSTALL)
+  string(CONCAT hn_consumer_args "HN_CMAKE_ARGS=-DHN_BLAS=${HN_BLAS} -DHN_OPENMP=${HN_OPENMP} -DHN_ZLIB=${HN_ZLIB} "
+                                 "-DHN_SAFETENSORS=${HN_SAFETENSORS}")
+  foreach(case pkgconfig static find_package add_subdirectory cxx)
+    hn_script_test(consumer.${case} consumer ${CMAKE_COMMAND} -E env ${hn_consumer_args}
+                   ${CMAKE_CURRENT_SOURCE_DIR}/consumer/run.sh ${case} ${PROJECT_BINARY_DIR} ${PROJECT_SOURCE_DIR})
+  endforeach()
+endif()
