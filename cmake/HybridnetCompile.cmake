@@ -1,5 +1,4 @@
 # Compiler settings shared by everything in the tree: target hn_compile.
-include(CheckCSourceCompiles)
 
 set(CMAKE_C_STANDARD 11)
 set(CMAKE_C_STANDARD_REQUIRED ON)

@@ -34,7 +34,8 @@ need_packages() {
         root=(sudo)
     fi
     say "Installing ${missing[*]}"
-    local log=${TMPDIR:-/tmp}/hybridnet-apt-$(id -u).log
+    local log
+    log=${TMPDIR:-/tmp}/hybridnet-apt-$(id -u).log
     "${root[@]}" apt-get update -q </dev/null >"$log" 2>&1 || {
         tail -n 5 "$log"
         echo "apt-get update failed; going on with the lists there are"

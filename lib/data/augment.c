@@ -64,7 +64,7 @@ static struct choice draw(const hn_augment_options *o, const hn_image_shape *sha
 }
 
 /* One row of the crop: value: [channels][256], what a pixel becomes; row: W x C bytes, NULL above and below the image. */
-static void crop_row(const float (*value)[256], const struct choice *ch, int64_t width, int64_t channels,
+static void crop_row(float (*value)[256], const struct choice *ch, int64_t width, int64_t channels,
                      const uint8_t *row, float *out)
 {
     for (int64_t x = 0; x < width; ++x, out += channels) {

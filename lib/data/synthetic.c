@@ -5,6 +5,8 @@
 #include "base/memory.h"
 #include "data/dataset.h"
 
+#include <hybridnet/rng.h>
+
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>

@@ -15,16 +15,16 @@
 struct hn_loss;
 
 /* One kind of loss. rows and cols: of the input. */
-typedef struct kind {
+typedef struct loss_kind {
     const char *name;
     hn_status (*scratch)(const hn_loss *loss, int64_t rows, int64_t cols, size_t *bytes);
     hn_status (*apply)(hn_loss *loss, const hn_cmatf *input, const int32_t *labels, float scale, double *value,
                        hn_matf *dinput, const hn_scratch *scratch);
-} kind;
+} loss_kind;
 
 struct hn_loss {
     hn_context *context;
-    const kind *kind;
+    const loss_kind *kind;
     union {
         hn_loss_ce_options ce;
         hn_loss_sc_options sc;
@@ -86,13 +86,13 @@ static hn_status psc_apply(hn_loss *l, const hn_cmatf *input, const int32_t *lab
                         dinput == NULL ? NULL : &gradient, scratch);
 }
 
-static const kind ce_kind = {"cross-entropy", ce_scratch, ce_apply};
-static const kind sc_kind = {"supervised contrastive", sc_scratch, sc_apply};
-static const kind psc_kind = {"prototypical contrastive", psc_scratch, psc_apply};
+static const loss_kind ce_kind = {"cross-entropy", ce_scratch, ce_apply};
+static const loss_kind sc_kind = {"supervised contrastive", sc_scratch, sc_apply};
+static const loss_kind psc_kind = {"prototypical contrastive", psc_scratch, psc_apply};
 
 /* ---- life ----------------------------------------------------------------------------------------------------------- */
 
-static hn_status start(hn_loss **out, hn_context *context, const kind *kind, const char *function)
+static hn_status start(hn_loss **out, hn_context *context, const loss_kind *kind, const char *function)
 {
     HNI_FAIL_IF(context == NULL, HN_E_ARG, "%s: context is NULL", function);
     hn_loss *loss = hni_alloc(context, sizeof *loss);

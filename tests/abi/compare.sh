@@ -19,6 +19,7 @@ if [ "$1" = --write ]; then
 fi
 library=$1 source=$2
 baseline=$source/tests/abi/libhybridnet.abi
+[ -f "$baseline" ] || { echo "FAILED: no $baseline; scripts/abi-baseline makes it"; exit 1; }
 sections=$(readelf -S --wide "$library")
 grep -q '\.debug_info' <<<"$sections" || skip "$library has no debug information; build with -g"
 # Sizes and alignments belong to an architecture.

@@ -1,0 +1,132 @@
+#include "io/atomic_file.h"
+
+#include "base/error.h"
+#include "base/memory.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { ERRNO_TEXT = 128 };
+
+struct hni_atomic_file {
+    hn_context *context;
+    const char *function;
+    char *path, *temporary;
+    size_t temporary_size;
+    int descriptor;
+};
+
+static hn_status fail_errno(const hni_atomic_file *f, const char *what, const char *path, int error)
+{
+    char text[ERRNO_TEXT];
+    if (strerror_r(error, text, sizeof text) != 0)
+        memcpy(text, "unknown error", sizeof "unknown error");
+    return hni_fail(HN_E_IO, "%s: cannot %s %s: %s", f->function, what, path, text);
+}
+
+static void release(hni_atomic_file *f)
+{
+    hni_release_string(f->context, f->path);
+    hni_release(f->context, f->temporary, f->temporary_size);
+    hni_release(f->context, f, sizeof *f);
+}
+
+hn_status hni_atomic_open(hni_atomic_file **out, hn_context *context, const char *function, const char *path)
+{
+    hni_atomic_file *f = hni_alloc(context, sizeof *f);
+    if (f == NULL)
+        return hni_no_memory(function, sizeof *f);
+    *f = (hni_atomic_file){.context = context, .function = function, .descriptor = -1};
+    f->temporary_size = strlen(path) + sizeof ".tmp-XXXXXX";
+    f->path = hni_copy_string(context, path);
+    f->temporary = hni_alloc(context, f->temporary_size);
+    if (f->path == NULL || f->temporary == NULL) {
+        release(f);
+        return hni_no_memory(function, strlen(path));
+    }
+    (void)snprintf(f->temporary, f->temporary_size, "%s.tmp-XXXXXX", path);
+    f->descriptor = mkstemp(f->temporary);
+    if (f->descriptor < 0) {
+        hn_status status = fail_errno(f, "create a file beside", path, errno);
+        release(f);
+        return status;
+    }
+    *out = f;
+    return HN_OK;
+}
+
+hn_status hni_atomic_write(hni_atomic_file *f, const void *data, size_t size)
+{
+    const char *from = data;
+    while (size > 0) {
+        size_t piece = size < (size_t)1 << 30 ? size : (size_t)1 << 30;
+        ssize_t done = write(f->descriptor, from, piece);
+        if (done < 0 && errno == EINTR)
+            continue;
+        if (done < 0)
+            return fail_errno(f, "write", f->path, errno);
+        if (done == 0)
+            return fail_errno(f, "write", f->path, ENOSPC);
+        from += done;
+        size -= (size_t)done;
+    }
+    return HN_OK;
+}
+
+/* Makes the rename itself durable. A directory that cannot be opened or synced (some file systems) is no failure: the
+ * content is already on disk under one of the two names.                                                               */
+static void sync_directory(hni_atomic_file *f)
+{
+    char *slash = strrchr(f->path, '/');
+    const char *directory = ".";
+    if (slash != NULL) {
+        directory = slash == f->path ? "/" : f->path;
+        *slash = '\0';
+    }
+    int descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (descriptor >= 0) {
+        (void)fsync(descriptor);
+        (void)close(descriptor);
+    }
+    if (slash != NULL)
+        *slash = '/';
+}
+
+hn_status hni_atomic_commit(hni_atomic_file *f)
+{
+    mode_t mask = umask(0);
+    (void)umask(mask);
+    hn_status status = HN_OK;
+    if (fchmod(f->descriptor, 0666 & ~mask) != 0)
+        status = fail_errno(f, "set the mode of", f->temporary, errno);
+    if (status == HN_OK && fsync(f->descriptor) != 0)
+        status = fail_errno(f, "sync", f->path, errno);
+    int closed = close(f->descriptor);
+    f->descriptor = -1;
+    if (status == HN_OK && closed != 0)
+        status = fail_errno(f, "close", f->path, errno);
+    if (status == HN_OK && rename(f->temporary, f->path) != 0)
+        status = fail_errno(f, "rename a file to", f->path, errno);
+    if (status < 0) {
+        (void)unlink(f->temporary);
+    } else {
+        sync_directory(f);
+    }
+    release(f);
+    return status;
+}
+
+void hni_atomic_abandon(hni_atomic_file *f)
+{
+    if (f == NULL)
+        return;
+    (void)close(f->descriptor);
+    (void)unlink(f->temporary);
+    release(f);
+}
