@@ -150,9 +150,9 @@ int option_table_parse(const struct option_row *rows, size_t count, void *target
     size_t used = 0;
     for (size_t i = 0; i < count && used < OPTION_ROWS_MAX; ++i)
         if (rows[i].kind != OPTION_HEADING)
-            options[used++] = (struct option){rows[i].name,
-                                              rows[i].kind == OPTION_SWITCH ? no_argument : required_argument, NULL,
-                                              FIRST_CODE + (int)i};
+            options[used++] =
+                (struct option){rows[i].name, rows[i].kind == OPTION_SWITCH ? no_argument : required_argument, NULL,
+                                FIRST_CODE + (int)i};
     opterr = 0;
     for (;;) {
         int code = getopt_long(argc, argv, ":", options, NULL);

@@ -30,11 +30,11 @@ struct number_list {
 struct option_row {
     const char *name; /* without the dashes; the text of a heading  */
     enum option_kind kind;
-    size_t offset;         /* of the field                               */
-    const char *fallback;  /* the default as text; NULL: not given; "auto": decided later, from other options */
-    double least, most;    /* numbers: the range, ends included          */
-    const char *shape;     /* CHOICE: "one|two|three"; otherwise the value's name in the help: "FILE"         */
-    const char *help;      /* lines separated by \n                      */
+    size_t offset;        /* of the field                               */
+    const char *fallback; /* the default as text; NULL: not given; "auto": decided later, from other options */
+    double least, most;   /* numbers: the range, ends included          */
+    const char *shape;    /* CHOICE: "one|two|three"; otherwise the value's name in the help: "FILE"         */
+    const char *help;     /* lines separated by \n                      */
 };
 
 /* Sets every field to its default. The table must be right: a default outside its range is a bug, reported as -1. */

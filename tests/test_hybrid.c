@@ -22,6 +22,9 @@ static hn_status build(hn_context *context, method m, hn_hybrid **out)
     hn_projection_options_init(&head, sizeof head);
     head.in = 64;
     head.out = DIM;
+    hn_loss_sc_options sc;
+    hn_loss_sc_options_init(&sc, sizeof sc);
+    sc.temperature = 0.5f;
     hn_loss_psc_options psc;
     hn_loss_psc_options_init(&psc, sizeof psc);
     psc.temperature = 1.0f;
@@ -39,7 +42,7 @@ static hn_status build(hn_context *context, method m, hn_hybrid **out)
     if (status == HN_OK && m != CE)
         status = hn_projection_create(&parts.projection, context, &head);
     if (status == HN_OK && m == SC)
-        status = hn_loss_create_sc(&parts.feature_loss, context, NULL);
+        status = hn_loss_create_sc(&parts.feature_loss, context, &sc);
     if (status == HN_OK && m == PSC)
         status = hn_loss_create_psc(&parts.feature_loss, context, CLASSES, DIM, &psc);
     if (status == HN_OK)
@@ -143,7 +146,7 @@ static void follow_pytorch(method m, const char *name)
     for (int step = 0; step < STEPS; ++step) {
         hn_hybrid_losses losses = {.struct_size = sizeof losses};
         double alpha = 1.0 - pow((double)step / STEPS, 2);
-        hnt_ok(hn_hybrid_step(h, &feature, &classifier, alpha, 0.05, &losses));
+        hnt_ok(hn_hybrid_step(h, &feature, &classifier, alpha, 0.01, &losses));
         hnt_close_d("loss", losses.loss, (double)want[3 * step], 1e-3);
         hnt_close_d("feature loss", losses.loss_feature, (double)want[3 * step + 1], 1e-3);
         if (step > 0)

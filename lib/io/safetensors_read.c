@@ -153,7 +153,7 @@ static hn_status read_entry(reader *r, const char *name, json_t *object)
     json_t *dtype = json_object_get(object, "dtype"), *offsets = json_object_get(object, "data_offsets");
     FORMAT_IF(!json_is_string(dtype), "%s: %.64s has no dtype", r->path, name);
     FORMAT_IF(!json_is_array(offsets) || json_array_size(offsets) != 2, "%s: %.64s has no data_offsets", r->path, name);
-    int64_t begin, end;
+    int64_t begin = 0, end = 0;
     HNI_TRY(read_extent(r, name, "data_offsets", offsets, 0, &begin));
     HNI_TRY(read_extent(r, name, "data_offsets", offsets, 1, &end));
     FORMAT_IF(begin > end || (uint64_t)end > r->data_bytes,

@@ -65,15 +65,15 @@ double hni_lse_value(const hni_lse *lse)
     return lse->sum == 0.0 ? (double)-INFINITY : (double)lse->max + log(lse->sum);
 }
 
-HNI_CLONES static void exp_shifted(int64_t n, const float *x, float shift, float *y)
+HNI_CLONES static void exp_shifted(int64_t n, const float *x, float shift, float factor, float *y)
 {
     for (int64_t i = 0; i < n; ++i)
-        y[i] = hni_exp(x[i] - shift);
+        y[i] = factor * hni_exp(x[i] - shift);
 }
 
-void hni_exp_shifted(int64_t n, const float *x, float shift, float *y)
+void hni_exp_shifted(int64_t n, const float *x, float shift, float factor, float *y)
 {
-    exp_shifted(n, x, shift, y);
+    exp_shifted(n, x, shift, factor, y);
 }
 
 HNI_CLONES static void exp_pair(int64_t n, float a, float shift, const float *restrict b, const float *restrict shifts,

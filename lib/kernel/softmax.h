@@ -16,8 +16,9 @@ void hni_lse_add(hni_lse *lse, int64_t n, const float *x);
 /* log(sum of exp); -INFINITY if nothing was added. */
 double hni_lse_value(const hni_lse *lse);
 
-/* y[i] = exp(x[i] - shift); y may be x. */
-void hni_exp_shifted(int64_t n, const float *x, float shift, float *y);
+/* y[i] = factor exp(x[i] - shift); y may be x. With a log-sum-exp's max as shift and 1 / sum as factor this is the softmax,
+ * as exact for large values as for small ones.                                                                            */
+void hni_exp_shifted(int64_t n, const float *x, float shift, float factor, float *y);
 
 /* s[j] = a exp(s[j] - shift) + b[j] exp(s[j] - shifts[j]): how strongly a pair of rows repel each other in the supervised
  * contrastive loss, seen from both.                                                                                       */

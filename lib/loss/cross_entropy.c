@@ -39,9 +39,9 @@ typedef struct job {
     const hn_loss_ce_options *o;
     const hn_cmatf *logits;
     const int32_t *labels;
-    double all_weights;      /* sum of the class weights, or classes */
-    double gradient_factor;  /* scale / divisor */
-    double *row;             /* [n] row losses */
+    double all_weights;     /* sum of the class weights, or classes */
+    double gradient_factor; /* scale / divisor */
+    double *row;            /* [n] row losses */
     const hn_matf *dlogits;
 } job;
 
@@ -61,28 +61,27 @@ static float weight_of(const job *j, int64_t c)
 }
 
 /* Row loss: W lse - sum_c q_c w_c x_c with W = sum_c q_c w_c. */
-static double row_loss(const job *j, const float *x, int32_t label, double *lse)
+static double row_loss(const job *j, const float *x, int32_t label, hni_lse *l)
 {
     float tile[TILE];
     const int64_t classes = j->logits->cols;
     const double smooth = (double)j->o->label_smoothing, share = smooth / (double)classes;
-    hni_lse l = {-INFINITY, 0.0};
+    *l = (hni_lse){-INFINITY, 0.0};
     double weighted = 0.0, own = 0.0;
     for (int64_t from = 0; from < classes; from += TILE) {
         int64_t n = classes - from < TILE ? classes - from : TILE;
         const float *a = adjusted(j, x, from, n, tile);
-        hni_lse_add(&l, n, a);
+        hni_lse_add(l, n, a);
         for (int64_t c = 0; smooth > 0.0 && c < n; ++c)
             weighted += (double)weight_of(j, from + c) * (double)a[c];
         if (label >= from && label < from + n)
             own = (double)a[label - from];
     }
-    *lse = hni_lse_value(&l);
-    double w = (double)weight_of(j, label), loss = (1.0 - smooth) * w * (*lse - own);
-    return smooth > 0.0 ? loss + share * (j->all_weights * *lse - weighted) : loss;
+    double lse = hni_lse_value(l), loss = (1.0 - smooth) * (double)weight_of(j, label) * (lse - own);
+    return smooth > 0.0 ? loss + share * (j->all_weights * lse - weighted) : loss;
 }
 
-static void row_gradient(const job *j, const float *x, int32_t label, double lse, float *g)
+static void row_gradient(const job *j, const float *x, int32_t label, const hni_lse *l, float *g)
 {
     float tile[TILE], p[TILE];
     const int64_t classes = j->logits->cols;
@@ -91,7 +90,7 @@ static void row_gradient(const job *j, const float *x, int32_t label, double lse
     const float beta = j->o->grad_beta;
     for (int64_t from = 0; from < classes; from += TILE) {
         int64_t n = classes - from < TILE ? classes - from : TILE;
-        hni_exp_shifted(n, adjusted(j, x, from, n, tile), (float)lse, p);
+        hni_exp_shifted(n, adjusted(j, x, from, n, tile), l->max, (float)(1.0 / l->sum), p);
         for (int64_t c = 0; c < n; ++c) {
             double q = (share + (from + c == label ? 1.0 - smooth : 0.0)) * (double)weight_of(j, from + c);
             float d = (float)(j->gradient_factor * (total * (double)p[c] - q));
@@ -113,10 +112,10 @@ static void run_block(void *arg, int64_t task, int32_t thread)
             continue;
         }
         const float *x = j->logits->data + i * j->logits->ld;
-        double lse;
-        j->row[i] = row_loss(j, x, j->labels[i], &lse);
+        hni_lse l;
+        j->row[i] = row_loss(j, x, j->labels[i], &l);
         if (g != NULL)
-            row_gradient(j, x, j->labels[i], lse, g);
+            row_gradient(j, x, j->labels[i], &l, g);
     }
 }
 

@@ -30,8 +30,8 @@ struct hn_loss {
         hn_loss_sc_options sc;
         hn_loss_psc_options psc;
     } options;
-    int64_t classes, dim;             /* CE and PSC; PSC */
-    float *class_weight, *adjustment; /* CE: [classes], copies, or NULL */
+    int64_t classes, dim;                    /* CE and PSC; PSC */
+    float *class_weight, *adjustment;        /* CE: [classes], copies, or NULL */
     hn_tensor *prototypes, *prototypes_grad; /* PSC */
     hn_scratch scratch;
 };
@@ -179,7 +179,8 @@ hn_status hn_loss_create_psc(hn_loss **out, hn_context *context, int64_t classes
     hn_loss *loss = NULL;
     HNI_FAIL_IF(out == NULL, HN_E_ARG, "%s: out is NULL", function);
     HNI_FAIL_IF(classes < 1 || classes > INT32_MAX || dim < 1 || dim > INT32_MAX, HN_E_ARG,
-                "%s: classes is %" PRId64 " and dim %" PRId64 "; both must be in [1, 2^31 - 1]", function, classes, dim);
+                "%s: classes is %" PRId64 " and dim %" PRId64 "; both must be in [1, 2^31 - 1]", function, classes,
+                dim);
     HNI_TRY(start(&loss, context, &psc_kind, function));
     hn_loss_psc_options *o = &loss->options.psc;
     hn_loss_psc_options_init(o, sizeof *o);
@@ -213,7 +214,8 @@ void hn_loss_destroy(hn_loss *loss)
 
 hn_status hn_loss_init_params(hn_loss *loss, const hn_rng *rng)
 {
-    HNI_FAIL_IF(loss == NULL || rng == NULL, HN_E_ARG, "hn_loss_init_params: %s is NULL", loss == NULL ? "loss" : "rng");
+    HNI_FAIL_IF(loss == NULL || rng == NULL, HN_E_ARG, "hn_loss_init_params: %s is NULL",
+                loss == NULL ? "loss" : "rng");
     if (loss->prototypes == NULL)
         return HN_OK;
     hn_rng stream;
@@ -242,10 +244,12 @@ hn_status hn_loss_apply(hn_loss *loss, const hn_tensor *input, const int32_t *la
 {
     char got[HNI_DESC_TEXT], want[HNI_DESC_TEXT];
     HNI_FAIL_IF(loss == NULL || input == NULL || labels == NULL, HN_E_ARG, "hn_loss_apply: %s is NULL",
-                loss == NULL ? "loss" : input == NULL ? "input" : "labels");
+                loss == NULL    ? "loss"
+                : input == NULL ? "input"
+                                : "labels");
     HNI_FAIL_IF(input->desc.dtype != HN_F32 || input->desc.ndim != 2, HN_E_SHAPE,
-                "hn_loss_apply: the input is %s; the %s loss takes f32 rows x columns", hni_desc_text(&input->desc, got),
-                loss->kind->name);
+                "hn_loss_apply: the input is %s; the %s loss takes f32 rows x columns",
+                hni_desc_text(&input->desc, got), loss->kind->name);
     HNI_FAIL_IF(dinput != NULL && !hni_desc_equal(&input->desc, &dinput->desc), HN_E_SHAPE,
                 "hn_loss_apply: dinput is %s; the input is %s", hni_desc_text(&dinput->desc, got),
                 hni_desc_text(&input->desc, want));

@@ -45,18 +45,19 @@ typedef struct work {
     const hn_cmatf *x;
     const int32_t *labels;
     const hn_matf *dx;
-    int64_t m, dim;    /* rows with a label */
-    int32_t *order;    /* [m] */
-    int32_t *buffer;   /* [m], for sorting */
-    int32_t *first;    /* [m], where the row's class begins */
-    int32_t *size;     /* [m], rows of its class */
-    float *z;          /* m x dim, normalised */
-    double *inverse;   /* [m], of the lengths */
-    float *sum;        /* m x dim: row first[i] holds the sum of the class */
-    float *lse;        /* [m] */
-    float *anchor;     /* [m], the weight a_i */
-    double *row;       /* [m], losses */
-    char *tiles;       /* tile_bytes a thread: ROWS x COLS similarities, ROWS x dim gradients */
+    int64_t m, dim;  /* rows with a label */
+    int32_t *order;  /* [m] */
+    int32_t *buffer; /* [m], for sorting */
+    int32_t *first;  /* [m], where the row's class begins */
+    int32_t *size;   /* [m], rows of its class */
+    float *z;        /* m x dim, normalised */
+    double *inverse; /* [m], of the lengths */
+    float *sum;      /* m x dim: row first[i] holds the sum of the class */
+    float *shift;    /* [m], the largest similarity */
+    float *push;     /* [m], a_i / sum_{j != i} exp(s_ij - shift_i) */
+    double *row;     /* [m], losses */
+    float share;     /* a_i of an anchor that counts */
+    char *tiles;     /* tile_bytes a thread: ROWS x COLS similarities, ROWS x dim gradients */
     size_t tile_bytes;
 } work;
 
@@ -70,14 +71,15 @@ static size_t carve(work *w, int64_t n, int64_t dim, int32_t threads, char *base
     w->z = hni_carve(&c, n * dim, sizeof *w->z);
     w->inverse = hni_carve(&c, n, sizeof *w->inverse);
     w->sum = hni_carve(&c, n * dim, sizeof *w->sum);
-    w->lse = hni_carve(&c, n, sizeof *w->lse);
-    w->anchor = hni_carve(&c, n, sizeof *w->anchor);
+    w->shift = hni_carve(&c, n, sizeof *w->shift);
+    w->push = hni_carve(&c, n, sizeof *w->push);
     w->row = hni_carve(&c, n, sizeof *w->row);
     size_t before = c.used;
     (void)hni_carve(&c, ROWS * (COLS + dim), sizeof(float));
     w->tile_bytes = c.used - before;
     w->tiles = base == NULL ? NULL : base + before;
-    return before + (size_t)threads * w->tile_bytes;
+    int64_t blocks = (n + ROWS - 1) / ROWS; /* more threads than that have nothing to do */
+    return before + (size_t)(threads < blocks ? threads : blocks) * w->tile_bytes;
 }
 
 /* Merge sort of row numbers by label: stable, so that the order of equal labels is the caller's. */
@@ -172,7 +174,8 @@ static void loss_block(void *arg, int64_t task, int32_t thread)
         int64_t k = i + r, positives = w->size[k] - 1;
         const float *z = w->z + k * w->dim, *sum = w->sum + w->first[k] * w->dim;
         double value = hni_lse_value(&lse[r]);
-        w->lse[k] = positives > 0 ? (float)value : 0.0f;
+        w->shift[k] = positives > 0 ? lse[r].max : 0.0f;
+        w->push[k] = positives > 0 ? (float)(1.0 / lse[r].sum) : 0.0f;
         double near = hni_dot(w->dim, z, sum) - hni_dot(w->dim, z, z);
         w->row[k] = positives > 0 ? value - near / ((double)w->o->temperature * (double)positives) : 0.0;
     }
@@ -187,7 +190,7 @@ static void gradient_block(void *arg, int64_t task, int32_t thread)
     for (int64_t r = 0; r < rows; ++r) {
         int64_t k = i + r, positives = w->size[k] - 1;
         const float *z = w->z + k * dim, *sum = w->sum + w->first[k] * dim;
-        float pull = positives > 0 ? -2.0f * sharp * w->anchor[k] / (float)positives : 0.0f;
+        float pull = positives > 0 ? -2.0f * sharp * w->share / (float)positives : 0.0f;
         for (int64_t d = 0; d < dim; ++d)
             g[r * dim + d] = pull * (sum[d] - z[d]);
     }
@@ -195,7 +198,7 @@ static void gradient_block(void *arg, int64_t task, int32_t thread)
         int64_t cols = minimum(COLS, w->m - j);
         similarities(w, i, rows, j, cols, tile);
         for (int64_t r = 0; r < rows; ++r)
-            hni_exp_pair(cols, w->anchor[i + r], w->lse[i + r], w->anchor + j, w->lse + j, tile + r * COLS);
+            hni_exp_pair(cols, w->push[i + r], w->shift[i + r], w->push + j, w->shift + j, tile + r * COLS);
         hni_gemm(false, false, rows, dim, cols, sharp, tile, COLS, w->z + j * dim, dim, 1.0f, g, dim);
     }
     const float scale = w->o->grad_scale, beta = w->o->grad_beta;
@@ -209,7 +212,7 @@ static void gradient_block(void *arg, int64_t task, int32_t thread)
     }
 }
 
-/* The reduced loss and the anchors' weights. */
+/* The reduced loss; gives the anchors their weight. */
 static double reduce(work *w)
 {
     int64_t counted = 0;
@@ -220,7 +223,8 @@ static double reduce(work *w)
     }
     double share = w->o->reduction == HN_REDUCE_SUM ? 1.0 : counted > 0 ? 1.0 / (double)counted : 0.0;
     for (int64_t i = 0; i < w->m; ++i)
-        w->anchor[i] = w->size[i] > 1 ? (float)share : 0.0f;
+        w->push[i] *= (float)share;
+    w->share = (float)share;
     return counted > 0 ? share * sum : 0.0;
 }
 

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 import golden_file
 
 DATA = sys.argv[1] if len(sys.argv) > 1 else "/usr/share/datasets/fashion-mnist"
-STEPS, IMAGES, LR, TAU = 10, 16, 0.05, {"sc": 0.1, "psc": 1.0}
+STEPS, IMAGES, LR, TAU = 10, 16, 0.01, {"sc": 0.5, "psc": 1.0}
 
 
 class Block(nn.Module):

@@ -1,0 +1,169 @@
+/* data.c -- opening, normalising and augmenting the data sets by name. */
+#include "data.h"
+
+/* What is known of each set, in the order of enum dataset_name: statistics of its training images' channels scaled to
+ * [0, 1] (CIFAR's as LDAM's code has them), and how far a random crop may shift an image.                           */
+static const struct known_set {
+    float mean[3], std[3];
+    int32_t crop_padding;
+} known_sets[] = {
+    [FASHION_MNIST] = {{0.2860f}, {0.3530f}, 2},
+    [CIFAR10] = {{0.4914f, 0.4822f, 0.4465f}, {0.2023f, 0.1994f, 0.2010f}, 4},
+    [CIFAR100] = {{0.4914f, 0.4822f, 0.4465f}, {0.2023f, 0.1994f, 0.2010f}, 4},
+    [SYNTHETIC] = {{0.5f, 0.5f, 0.5f}, {0.25f, 0.25f, 0.25f}, 4},
+};
+
+/* Seeds of the synthetic sets: different ones have no image in common. */
+enum { SYNTHETIC_TRAIN_SEED = 1, SYNTHETIC_TEST_SEED = 2, SYNTHETIC_TEST_SHARE = 5 };
+
+/* The paper's probability, for both branches of the hybrid methods. */
+static const float grayscale_probability = 0.2f;
+
+static hn_status open_set(hn_dataset **out, hn_context *context, const struct options *o, bool train)
+{
+    int64_t n = train ? o->synthetic_images : o->synthetic_images / SYNTHETIC_TEST_SHARE;
+    switch (o->dataset) {
+    case FASHION_MNIST:
+        return hn_dataset_open_fashion_mnist(out, context, o->data, train);
+    case CIFAR10:
+        return hn_dataset_open_cifar(out, context, o->data, 10, train);
+    case CIFAR100:
+        return hn_dataset_open_cifar(out, context, o->data, 100, train);
+    default:
+        return hn_dataset_create_synthetic(out, context, n, train ? SYNTHETIC_TRAIN_SEED : SYNTHETIC_TEST_SEED);
+    }
+}
+
+/* Replaces a balanced set by its long-tailed subset. */
+static hn_status cut_tail(hn_dataset **set, const struct options *o)
+{
+    hn_long_tail_options tail;
+    hn_long_tail_options_init(&tail, sizeof tail);
+    tail.ratio = o->imbalance;
+    tail.profile = o->profile;
+    tail.subset = o->subset;
+    tail.seed = (uint64_t)o->subset_seed;
+    hn_dataset *subset = NULL;
+    hn_status status = hn_dataset_create_long_tail(&subset, *set, &tail);
+    if (status == HN_OK) {
+        hn_dataset_release(*set);
+        *set = subset;
+    }
+    return status;
+}
+
+hn_status data_open(struct data *data, hn_context *context, const struct options *options)
+{
+    *data = (struct data){0};
+    hn_status status = open_set(&data->train, context, options, true);
+    if (status == HN_OK && options->imbalance > 1.0)
+        status = cut_tail(&data->train, options);
+    if (status == HN_OK)
+        status = open_set(&data->test, context, options, false);
+    if (status != HN_OK) {
+        data_close(data);
+        return status;
+    }
+    data->shape = hn_dataset_shape(data->train);
+    data->classes = hn_dataset_classes(data->train);
+    hn_dataset_class_counts(data->train, data->counts);
+    return HN_OK;
+}
+
+const char *data_hint(const struct options *options)
+{
+    switch (options->dataset) {
+    case FASHION_MNIST:
+        return "install Debian's package dataset-fashion-mnist, or name the directory of train-images-idx3-ubyte.gz "
+               "and "
+               "the other three files with --data";
+    case CIFAR10:
+        return "--data is the directory of data_batch_1.bin ... data_batch_5.bin and test_batch.bin, CIFAR-10's "
+               "binary version";
+    case CIFAR100:
+        return "--data is the directory of train.bin and test.bin, CIFAR-100's binary version";
+    default:
+        return "try a smaller --imbalance or more --synthetic-images";
+    }
+}
+
+int64_t data_rows(const struct options *options)
+{
+    return options_method(options)->feature == FEATURE_NONE ? options->batch : options->batch * options->views;
+}
+
+/* Random crop and flip for training; colour images of the hybrid methods turn gray now and then, as in the paper. */
+static hn_augment_options augmentation(const struct options *o, bool training)
+{
+    const struct known_set *known = &known_sets[o->dataset];
+    hn_augment_options augment;
+    hn_augment_options_init(&augment, sizeof augment);
+    for (int32_t c = 0; c < 3 && known->std[c] > 0.0f; ++c) {
+        augment.mean[c] = known->mean[c];
+        augment.std[c] = known->std[c];
+    }
+    if (training) {
+        augment.crop_padding = known->crop_padding;
+        augment.flip = 1;
+        augment.grayscale = options_method(o)->feature == FEATURE_NONE ? 0.0f : grayscale_probability;
+    }
+    return augment;
+}
+
+/* A loader of set in the order of a sampler. purpose tells its random numbers from the other loaders'. */
+static hn_status start_loader(hn_loader **out, hn_context *context, hn_dataset *set, int32_t sampler_kind,
+                              hn_loader_options loading, uint64_t seed, const char *purpose)
+{
+    hn_rng rng;
+    hn_rng_seed(&rng, seed, 0);
+    hn_rng_derive(&rng, &rng, purpose, 0);
+    loading.seed = hn_rng_u64(&rng);
+    hn_sampler_options sampling;
+    hn_sampler_options_init(&sampling, sizeof sampling);
+    sampling.seed = hn_rng_u64(&rng);
+    sampling.epoch_length = hn_dataset_count(set);
+    hn_sampler *sampler = NULL;
+    hn_status status = hn_sampler_create(&sampler, context, sampler_kind, hn_dataset_labels(set), hn_dataset_count(set),
+                                         hn_dataset_classes(set), &sampling);
+    if (status == HN_OK)
+        status = hn_loader_create(out, context, set, sampler, &loading);
+    if (status != HN_OK)
+        hn_sampler_destroy(sampler);
+    return status;
+}
+
+hn_status data_start_loaders(struct data *data, hn_context *context, const struct options *options)
+{
+    const struct method *method = options_method(options);
+    uint64_t seed = (uint64_t)options->seed;
+    hn_augment_options plain = augmentation(options, false), random = augmentation(options, true);
+    hn_loader_options loading;
+    hn_loader_options_init(&loading, sizeof loading);
+    loading.workers = (int32_t)options->workers;
+    loading.batch = data_rows(options);
+    loading.augment = &plain;
+    hn_status status =
+        start_loader(&data->testing, context, data->test, HN_SAMPLER_INSTANCE_BALANCED, loading, seed, "testing");
+    if (status != HN_OK || options->eval_only)
+        return status;
+
+    loading.batch = options->batch;
+    loading.augment = &random;
+    status = start_loader(&data->classifier, context, data->train, method->classifier_sampler, loading, seed,
+                          "classifier branch");
+    if (status != HN_OK || method->feature == FEATURE_NONE)
+        return status;
+    loading.views = (int32_t)options->views;
+    return start_loader(&data->feature, context, data->train, HN_SAMPLER_INSTANCE_BALANCED, loading, seed,
+                        "feature branch");
+}
+
+void data_close(struct data *data)
+{
+    hn_loader_destroy(data->feature);
+    hn_loader_destroy(data->classifier);
+    hn_loader_destroy(data->testing);
+    hn_dataset_release(data->train);
+    hn_dataset_release(data->test);
+    *data = (struct data){0};
+}

@@ -1,0 +1,35 @@
+/* data.h -- the data of a run: long-tailed training set, balanced test set, and the loaders that feed the network. */
+#ifndef DATA_H
+#define DATA_H
+
+#include "options.h"
+
+#include <hybridnet.h>
+
+enum { MAX_CLASSES = 100 };
+
+struct data {
+    hn_dataset *train, *test;
+    hn_image_shape shape;
+    int32_t classes;
+    int64_t counts[MAX_CLASSES]; /* training images of each class */
+    /* An epoch of feature and classifier is as many images: those of train. feature is NULL without a feature branch, and
+     * both are NULL when only testing.                                                                                  */
+    hn_loader *feature, *classifier, *testing;
+};
+
+/* Opens the sets and cuts the tail. On failure hn_last_error() has the sentence and data is empty. */
+hn_status data_open(struct data *data, hn_context *context, const struct options *options);
+
+/* What to try when data_open fails. */
+const char *data_hint(const struct options *options);
+
+/* Makes the loaders; on failure data_close clears up. */
+hn_status data_start_loaders(struct data *data, hn_context *context, const struct options *options);
+
+/* Rows of the largest batch any loader brings. */
+int64_t data_rows(const struct options *options);
+
+void data_close(struct data *data);
+
+#endif

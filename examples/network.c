@@ -1,0 +1,88 @@
+/* network.c -- from options to a hn_hybrid. */
+#include "network.h"
+
+/* A feature branch: projection head and contrastive loss. */
+static hn_status add_feature_branch(hn_hybrid_parts *parts, hn_context *context, const struct options *o,
+                                    int64_t features, int32_t classes)
+{
+    hn_projection_options projection;
+    hn_projection_options_init(&projection, sizeof projection);
+    projection.in = features;
+    hn_status status = hn_projection_create(&parts->projection, context, &projection);
+    if (status != HN_OK)
+        return status;
+    if (options_method(o)->feature == FEATURE_SC) {
+        hn_loss_sc_options sc;
+        hn_loss_sc_options_init(&sc, sizeof sc);
+        sc.temperature = (float)o->temperature;
+        return hn_loss_create_sc(&parts->feature_loss, context, &sc);
+    }
+    hn_loss_psc_options psc;
+    hn_loss_psc_options_init(&psc, sizeof psc);
+    psc.temperature = (float)o->temperature;
+    psc.include_own = o->psc_include_own;
+    return hn_loss_create_psc(&parts->feature_loss, context, classes, projection.out, &psc);
+}
+
+/* Backbone, linear classifier with cross-entropy and, unless only tested, the feature branch the method has. */
+static hn_status create_parts(hn_hybrid_parts *parts, hn_context *context, const struct options *o,
+                              const struct data *data, const hn_desc *input)
+{
+    hn_resnet_cifar_options resnet;
+    hn_resnet_cifar_options_init(&resnet, sizeof resnet);
+    resnet.depth = options_depth(o);
+    resnet.in_channels = data->shape.channels;
+    hn_desc features = {0};
+    hn_status status = hn_resnet_cifar_create(&parts->backbone, context, &resnet);
+    if (status == HN_OK)
+        status = hn_layer_output(parts->backbone, input, &features);
+    if (status == HN_OK)
+        status = hn_linear_create(&parts->classifier, context, features.dim[1], data->classes, 1);
+    if (status == HN_OK)
+        status = hn_loss_create_ce(&parts->classifier_loss, context, data->classes, NULL);
+    if (status == HN_OK && options_method(o)->feature != FEATURE_NONE && !o->eval_only)
+        status = add_feature_branch(parts, context, o, features.dim[1], data->classes);
+    return status;
+}
+
+static void destroy_parts(hn_hybrid_parts *parts)
+{
+    hn_layer_destroy(parts->backbone);
+    hn_layer_destroy(parts->classifier);
+    hn_layer_destroy(parts->projection);
+    hn_loss_destroy(parts->feature_loss);
+    hn_loss_destroy(parts->classifier_loss);
+}
+
+hn_status network_create(hn_hybrid **out, hn_context *context, const struct options *options, const struct data *data)
+{
+    hn_sgd_options sgd;
+    hn_sgd_options_init(&sgd, sizeof sgd);
+    sgd.momentum = (float)options->momentum;
+    sgd.weight_decay = (float)options->weight_decay;
+    hn_hybrid_options training;
+    hn_hybrid_options_init(&training, sizeof training);
+    training.input =
+        (hn_desc){HN_F32, 4, {data_rows(options), data->shape.height, data->shape.width, data->shape.channels}};
+    training.sgd = &sgd;
+
+    hn_hybrid_parts parts = {.struct_size = sizeof parts};
+    hn_hybrid *network = NULL;
+    hn_status status = create_parts(&parts, context, options, data, &training.input);
+    if (status == HN_OK)
+        status = hn_hybrid_create(&network, context, &parts, &training);
+    if (status != HN_OK) {
+        destroy_parts(&parts);
+        return status;
+    }
+    hn_rng rng;
+    hn_rng_seed(&rng, (uint64_t)options->seed, 0);
+    hn_rng_derive(&rng, &rng, "initial weights", 0);
+    status = hn_hybrid_init_params(network, &rng);
+    if (status != HN_OK) {
+        hn_hybrid_destroy(network);
+        return status;
+    }
+    *out = network;
+    return HN_OK;
+}

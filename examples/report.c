@@ -1,0 +1,132 @@
+/* report.c */
+#include "report.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <sys/resource.h>
+
+/* "  name 93.2", or "  name -" for a value that does not exist. */
+static void print_value(const char *name, const char *format, double value)
+{
+    printf("  %s ", name);
+    if (isnan(value))
+        putchar('-');
+    else
+        printf(format, value);
+}
+
+static void print_scores(const struct scores *scores)
+{
+    print_value("top-1", "%.2f", 100.0 * scores->report.top1);
+    print_value("many", "%.2f", 100.0 * scores->report.many);
+    print_value("medium", "%.2f", 100.0 * scores->report.medium);
+    print_value("few", "%.2f", 100.0 * scores->report.few);
+}
+
+static void print_start(const struct run *run)
+{
+    const struct options *o = &run->options;
+    printf("ResNet-%d, %.2f M parameters\n%s: %lld training images (", (int)options_depth(o),
+           1e-6 * (double)hn_hybrid_parameter_total(run->network), options_dataset_name(o),
+           (long long)hn_dataset_count(run->data.train));
+    for (int32_t c = 0; c < run->data.classes; ++c)
+        printf("%s%lld", c > 0 ? " " : "", (long long)run->data.counts[c]);
+    printf("), %lld test images\n", (long long)hn_dataset_count(run->data.test));
+    fflush(stdout);
+}
+
+static void print_epoch(const struct run *run, const struct epoch *epoch, const struct scores *scores)
+{
+    printf("epoch %lld/%lld", (long long)epoch->number, (long long)run->options.epochs);
+    print_value("alpha", "%.3f", epoch->alpha);
+    print_value("lr", "%.4f", epoch->lr);
+    print_value("loss", "%.4f", epoch->loss);
+    if (run->data.feature != NULL) {
+        print_value("feature", "%.4f", epoch->loss_feature);
+        print_value("classifier", "%.4f", epoch->loss_classifier);
+    }
+    if (scores != NULL)
+        print_scores(scores);
+    printf("  %.0f images/s\n", epoch->images_per_second);
+    fflush(stdout);
+}
+
+static int log_start(const struct run *run)
+{
+    event_begin(run->log, "start");
+    event_text(run->log, "library", hn_version_string());
+    event_text(run->log, "build", hn_build_info());
+    options_log(&run->options, run->log);
+    event_integer(run->log, "compute_threads", hn_context_num_threads(run->context));
+    event_integer(run->log, "parameters", hn_hybrid_parameter_total(run->network));
+    event_integer(run->log, "train_images", hn_dataset_count(run->data.train));
+    event_integer(run->log, "test_images", hn_dataset_count(run->data.test));
+    event_integers(run->log, "class_counts", run->data.counts, run->data.classes);
+    return event_end(run->log);
+}
+
+/* Scores in per cent; null for those that do not exist, and all of them for an epoch without a test. */
+static void log_scores(struct event_log *log, const struct scores *scores)
+{
+    const hn_metrics_report *r = scores == NULL ? NULL : &scores->report;
+    event_number(log, "top1", r == NULL ? NAN : 100.0 * r->top1);
+    event_number(log, "many", r == NULL ? NAN : 100.0 * r->many);
+    event_number(log, "medium", r == NULL ? NAN : 100.0 * r->medium);
+    event_number(log, "few", r == NULL ? NAN : 100.0 * r->few);
+    event_number(log, "balanced", r == NULL ? NAN : 100.0 * r->balanced_accuracy);
+    event_number(log, "macro_f1", r == NULL ? NAN : 100.0 * r->macro_f1);
+}
+
+static int log_epoch(const struct run *run, const struct epoch *epoch, const struct scores *scores)
+{
+    event_begin(run->log, "epoch");
+    event_integer(run->log, "epoch", epoch->number);
+    event_number(run->log, "alpha", epoch->alpha);
+    event_number(run->log, "lr", epoch->lr);
+    event_number(run->log, "loss", epoch->loss);
+    event_number(run->log, "loss_feature", epoch->loss_feature);
+    event_number(run->log, "loss_classifier", epoch->loss_classifier);
+    log_scores(run->log, scores);
+    event_number(run->log, "images_per_second", epoch->images_per_second);
+    event_number(run->log, "seconds", now() - run->started);
+    return event_end(run->log);
+}
+
+int report_result(const struct run *run, const struct scores *scores)
+{
+    struct rusage usage = {0};
+    getrusage(RUSAGE_SELF, &usage);
+    double seconds = now() - run->started, mib = (double)usage.ru_maxrss / 1024.0;
+    if (!run->options.quiet) {
+        printf("result");
+        print_scores(scores);
+        printf("  macro-F1 %.2f  (%.0f s, %.0f MiB)\n", 100.0 * scores->report.macro_f1, seconds, mib);
+    }
+    char arch[32];
+    snprintf(arch, sizeof arch, "resnet%d", (int)options_depth(&run->options));
+    event_begin(run->log, "result");
+    event_text(run->log, "method", options_method(&run->options)->name);
+    event_text(run->log, "arch", arch);
+    event_integer(run->log, "parameters", hn_hybrid_parameter_total(run->network));
+    event_integer(run->log, "train_images", hn_dataset_count(run->data.train));
+    log_scores(run->log, scores);
+    event_numbers(run->log, "per_class", scores->per_class, run->data.classes);
+    event_number(run->log, "seconds", seconds);
+    event_number(run->log, "peak_rss_mib", mib);
+    return event_end(run->log);
+}
+
+int report_start(const struct run *run)
+{
+    if (!run->options.quiet)
+        print_start(run);
+    return log_start(run);
+}
+
+int report_epoch(struct run *run, const struct epoch *epoch, const struct scores *scores)
+{
+    progress_clear(&run->progress);
+    if (!run->options.quiet)
+        print_epoch(run, epoch, scores);
+    return log_epoch(run, epoch, scores);
+}

@@ -1,0 +1,39 @@
+/* report.h -- what a run tells: on the terminal, unless --quiet, and in the log, if there is one. */
+#ifndef REPORT_H
+#define REPORT_H
+
+#include "data.h"
+#include "log.h"
+#include "progress.h"
+
+/* All of a run. */
+struct run {
+    struct options options;
+    hn_context *context;
+    struct data data;
+    hn_hybrid *network;
+    hn_transition *transition;
+    struct event_log *log;
+    struct progress progress;
+    double started;
+};
+
+/* What an epoch of training did; means over its steps, NaN for a loss that was never computed. */
+struct epoch {
+    int64_t number; /* from 1 */
+    double alpha, lr, loss, loss_feature, loss_classifier;
+    double images_per_second; /* every view of every branch counts */
+};
+
+struct scores {
+    hn_metrics_report report;      /* shares in [0, 1]  */
+    double per_class[MAX_CLASSES]; /* per cent     */
+};
+
+/* Each returns 0, or -1 when the log cannot be written, which has been explained on stderr. */
+int report_start(const struct run *run);
+/* scores: NULL for an epoch without a test. */
+int report_epoch(struct run *run, const struct epoch *epoch, const struct scores *scores);
+int report_result(const struct run *run, const struct scores *scores);
+
+#endif

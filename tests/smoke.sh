@@ -1,0 +1,126 @@
+#!/bin/sh
+# smoke.sh PROGRAM: train_hybrid from the outside, on the synthetic set: every method trains and logs, weights survive
+# save and load, the same seed gives the same weights, bad input is refused by name.
+set -eu
+program=$1
+directory=$(mktemp -d)
+trap 'rm -rf "$directory"' EXIT
+cd "$directory"
+failures=0
+
+fail() {
+    echo "smoke: $*" >&2
+    failures=$((failures + 1))
+}
+
+small() {
+    "$program" --dataset synthetic --synthetic-images 400 --imbalance 10 --arch resnet8 --epochs 2 --batch 32 --lr 0.05 \
+        --quiet "$@"
+}
+
+# field FILE EVENT KEY: the value of a key in the last line of that event; a list is cut at its first comma.
+field() {
+    sed -n "s/^{\"event\":\"$2\".*\"$3\":\([^,}]*\).*/\1/p" "$1" | tail -n 1
+}
+
+expect() { # NAME VALUE PATTERN
+    # shellcheck disable=SC2254 # the third argument is a pattern
+    case $2 in
+    $3) ;;
+    *) fail "$1 is '$2', not $3" ;;
+    esac
+}
+
+# refused STATUS TEXT OPTIONS...: the program must end with that status and a sentence that has the text.
+refused() {
+    status=$1 text=$2
+    shift 2
+    got=0
+    "$program" "$@" >output 2>&1 || got=$?
+    [ "$got" -eq "$status" ] || fail "train_hybrid $*: status $got, not $status"
+    grep -qF -e "$text" output || fail "train_hybrid $*: no '$text' in: $(cat output)"
+}
+
+# ---- every method trains, tests and logs ---------------------------------------------------------------------------
+for method in ce ce-rs hybrid-sc hybrid-psc; do
+    small --method "$method" --log "$method.log" --save "$method.safetensors" >output || fail "$method: status $?"
+    [ ! -s output ] || fail "$method: --quiet printed $(cat output)"
+    expect "$method: lines in the log" "$(wc -l <"$method.log")" 4
+    [ "$(grep -c '"event":"epoch"' "$method.log")" -eq 2 ] || fail "$method: not two epochs in the log"
+    expect "$method: method" "$(field "$method.log" result method)" "\"$method\""
+    expect "$method: arch" "$(field "$method.log" result arch)" '"resnet8"'
+    expect "$method: parameters" "$(field "$method.log" result parameters)" 75290
+    expect "$method: train_images" "$(field "$method.log" result train_images)" "$(field "$method.log" start train_images)"
+    expect "$method: top1" "$(field "$method.log" result top1)" '[0-9]*'
+    expect "$method: few" "$(field "$method.log" result few)" '[0-9]*'
+    # The largest class has 40 images: there is no class with many, and that is null, not 0.
+    expect "$method: many" "$(field "$method.log" result many)" null
+    expect "$method: peak_rss_mib" "$(field "$method.log" result peak_rss_mib)" '[1-9]*'
+    expect "$method: loss" "$(field "$method.log" epoch loss)" '[0-9]*'
+    case $method in
+    ce*)
+        expect "$method: alpha" "$(field "$method.log" epoch alpha)" 0.0
+        expect "$method: loss_feature" "$(field "$method.log" epoch loss_feature)" null
+        ;;
+    *)
+        expect "$method: alpha" "$(field "$method.log" epoch alpha)" 0.75
+        expect "$method: loss_feature" "$(field "$method.log" epoch loss_feature)" '*[0-9]*'
+        ;;
+    esac
+done
+expect "views" "$(field hybrid-psc.log start views)" 2
+
+# ---- saved weights give the same accuracy ----------------------------------------------------------------------------
+small --method hybrid-psc --load hybrid-psc.safetensors --eval-only --log again.log || fail "--eval-only: status $?"
+for key in top1 few macro_f1; do
+    expect "$key after --load" "$(field again.log result $key)" "$(field hybrid-psc.log result $key)"
+done
+
+# ---- the same seed gives the same bits, whatever the threads; another seed does not ----------------------------------
+for method in ce hybrid-sc hybrid-psc; do
+    small --method "$method" --threads 1 --workers 0 --save one.safetensors
+    small --method "$method" --threads 2 --workers 2 --save two.safetensors
+    cmp one.safetensors two.safetensors || fail "$method: weights depend on the number of threads"
+    cmp -s "$method.safetensors" one.safetensors || fail "$method: the same command gave other weights"
+done
+small --method ce --seed 2 --save other.safetensors
+cmp -s ce.safetensors other.safetensors && fail "--seed 2 gave the weights of --seed 1"
+
+# ---- bad usage: status 2 and a sentence that names option and value --------------------------------------------------
+refused 2 "--method is 'hybrid'; it must be one of ce|" --method hybrid
+refused 2 "--epochs is '0'" --epochs 0
+refused 2 "--epochs is '3x'" --epochs 3x
+refused 2 "--temperature is '0'" --temperature 0
+refused 2 "--lr is 'nan'" --lr nan
+refused 2 "--milestones is '5,3'" --milestones 5,3
+refused 2 "no option --epohcs" --epohcs 3
+refused 2 "no option -x" -x
+refused 2 "--log needs a value" --log
+refused 2 "--quiet takes no value" --quiet=1
+refused 2 "'words' is not an option" words
+refused 2 "--dataset cifar10 needs --data" --dataset cifar10
+refused 2 "--eval-only needs --load" --eval-only
+refused 2 "--warmup is 9" --warmup 9 --epochs 3
+
+# ---- failures: status 1, the library's sentence and a hint -----------------------------------------------------------
+refused 1 "nowhere" --dataset fashion-mnist --data nowhere
+refused 1 "dataset-fashion-mnist" --dataset fashion-mnist --data nowhere
+refused 1 "nowhere" --dataset cifar10 --data nowhere
+refused 1 "no.safetensors" --dataset synthetic --arch resnet8 --load no.safetensors --eval-only
+refused 1 "--load must fit --arch" --dataset synthetic --arch resnet14 --load ce.safetensors --eval-only
+refused 1 "no-directory/run.log" --dataset synthetic --log no-directory/run.log
+refused 1 "no-directory" --dataset synthetic --save no-directory/weights.safetensors
+if [ -e /dev/full ]; then
+    refused 1 "/dev/full" --dataset synthetic --arch resnet8 --log /dev/full
+fi
+
+# ---- help and version --------------------------------------------------------------------------------------------------
+"$program" --help >output || fail "--help: status $?"
+for option in dataset data imbalance profile subset method arch epochs batch lr milestones warmup weight-decay temperature \
+    transition psc-include-own views seed threads save load eval-only log quiet help; do
+    grep -q -e "^  --$option" output || fail "--help does not name --$option"
+done
+"$program" --version | grep -q libhybridnet || fail "--version does not name the library"
+
+[ "$failures" -eq 0 ] || exit 1
+echo "smoke: all well"
