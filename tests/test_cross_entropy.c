@@ -2,6 +2,8 @@
 #include "golden.h"
 #include "loss_case.h"
 
+#include "kernel/softmax.h"
+
 #include <stdio.h>
 
 /* One call: inputs, options, results. The leading dimension is classes + pad. */
@@ -329,6 +331,54 @@ START_TEST(arguments_out_of_shape_are_named)
 }
 END_TEST
 
+/* ---- kernels: exponentials and their sums ------------------------------------------------------------------------------ */
+
+START_TEST(exponentials_are_nearly_exact)
+{
+    enum { COUNT = 100003 };
+    float *x = hnt_alloc(COUNT * sizeof *x), *y = hnt_alloc(COUNT * sizeof *y);
+    for (int64_t i = 0; i < COUNT; ++i)
+        x[i] = -79.9f + 167.0f * (float)i / COUNT;
+    hni_exp_shifted(COUNT, x, 0.0f, 1.0f, y);
+    for (int64_t i = 0; i < COUNT; ++i)
+        hnt_close_d("exp", (double)y[i], exp((double)x[i]), 2e-7);
+    float special[5] = {-INFINITY, -81.0f, 0.0f, INFINITY, NAN};
+    hni_exp_shifted(5, special, 0.0f, 1.0f, special);
+    ck_assert_float_eq(special[0], 0.0f);
+    ck_assert_float_eq(special[1], 0.0f);
+    ck_assert_float_eq(special[2], 1.0f);
+    ck_assert_float_ge(special[3], 1e38f);
+    ck_assert(isnan(special[4]));
+    free(x);
+    free(y);
+}
+END_TEST
+
+START_TEST(log_sum_exp_takes_pieces_in_any_sizes)
+{
+    enum { COUNT = 1000 };
+    static const int64_t pieces[] = {1, 7, 16, 17, 255, 256, 999, 1000};
+    float *x = hnt_alloc(COUNT * sizeof *x);
+    double sum = 0;
+    hnt_normal(3, x, COUNT);
+    for (int64_t i = 0; i < COUNT; ++i)
+        x[i] = i % 50 == 3 ? -INFINITY : 30 * x[i];
+    for (int64_t i = 0; i < COUNT; ++i)
+        sum += exp((double)x[i]);
+    for (size_t p = 0; p < sizeof pieces / sizeof pieces[0]; ++p) {
+        hni_lse lse = {-INFINITY, 0.0};
+        ck_assert(isinf(hni_lse_value(&lse)) && hni_lse_value(&lse) < 0);
+        for (int64_t i = 0; i < COUNT; i += pieces[p])
+            hni_lse_add(&lse, COUNT - i < pieces[p] ? COUNT - i : pieces[p], x + i);
+        hnt_close_d("log-sum-exp", hni_lse_value(&lse), log(sum), 1e-8);
+        const float bad = NAN;
+        hni_lse_add(&lse, 1, &bad);
+        ck_assert(isnan(hni_lse_value(&lse)));
+    }
+    free(x);
+}
+END_TEST
+
 /* ---- grad ------------------------------------------------------------------------------------------------------------ */
 
 START_TEST(gradients_follow_differences)
@@ -467,6 +517,8 @@ static Suite *suite(void)
     tcase_add_test(unit, a_class_may_be_impossible);
     tcase_add_test(unit, options_out_of_range_are_named);
     tcase_add_test(unit, arguments_out_of_shape_are_named);
+    tcase_add_test(unit, exponentials_are_nearly_exact);
+    tcase_add_test(unit, log_sum_exp_takes_pieces_in_any_sizes);
     tcase_add_test(hnt_case(s, "grad"), gradients_follow_differences);
     tcase_add_test(hnt_case(s, "golden"), pytorch_agrees);
     TCase *property = hnt_case(s, "property");

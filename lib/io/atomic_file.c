@@ -7,12 +7,10 @@
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-enum { ERRNO_TEXT = 128 };
+enum { ERRNO_TEXT = 128, SUFFIX = 48, ATTEMPTS = 1000 };
 
 struct hni_atomic_file {
     hn_context *context;
@@ -37,21 +35,33 @@ static void release(hni_atomic_file *f)
     hni_release(f->context, f, sizeof *f);
 }
 
+/* A new file beside path. Not mkstemp: that makes it private, and what the process' umask allows could only be found out
+ * by changing it for all threads; open applies it.                                                                       */
+static int create_beside(hni_atomic_file *f)
+{
+    for (int i = 0; i < ATTEMPTS; ++i) {
+        (void)snprintf(f->temporary, f->temporary_size, "%s.tmp-%ld-%d", f->path, (long)getpid(), i);
+        int descriptor = open(f->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (descriptor >= 0 || (errno != EEXIST && errno != EINTR))
+            return descriptor;
+    }
+    return -1;
+}
+
 hn_status hni_atomic_open(hni_atomic_file **out, hn_context *context, const char *function, const char *path)
 {
     hni_atomic_file *f = hni_alloc(context, sizeof *f);
     if (f == NULL)
         return hni_no_memory(function, sizeof *f);
     *f = (hni_atomic_file){.context = context, .function = function, .descriptor = -1};
-    f->temporary_size = strlen(path) + sizeof ".tmp-XXXXXX";
+    f->temporary_size = strlen(path) + SUFFIX;
     f->path = hni_copy_string(context, path);
     f->temporary = hni_alloc(context, f->temporary_size);
     if (f->path == NULL || f->temporary == NULL) {
         release(f);
         return hni_no_memory(function, strlen(path));
     }
-    (void)snprintf(f->temporary, f->temporary_size, "%s.tmp-XXXXXX", path);
-    f->descriptor = mkstemp(f->temporary);
+    f->descriptor = create_beside(f);
     if (f->descriptor < 0) {
         hn_status status = fail_errno(f, "create a file beside", path, errno);
         release(f);
@@ -100,12 +110,8 @@ static void sync_directory(hni_atomic_file *f)
 
 hn_status hni_atomic_commit(hni_atomic_file *f)
 {
-    mode_t mask = umask(0);
-    (void)umask(mask);
     hn_status status = HN_OK;
-    if (fchmod(f->descriptor, 0666 & ~mask) != 0)
-        status = fail_errno(f, "set the mode of", f->temporary, errno);
-    if (status == HN_OK && fsync(f->descriptor) != 0)
+    if (fsync(f->descriptor) != 0)
         status = fail_errno(f, "sync", f->path, errno);
     int closed = close(f->descriptor);
     f->descriptor = -1;

@@ -105,7 +105,8 @@ static hn_status read_metadata(reader *r, json_t *object)
     f->metadata_capacity = (int64_t)n;
     const char *key;
     json_t *value;
-    json_object_foreach (object, key, value) {
+    json_object_foreach(object, key, value)
+    {
         FORMAT_IF(!json_is_string(value), "__metadata__ of %s: the value of %.64s is not a string", r->path, key);
         hni_safetensors_meta *m = &f->metadata[f->metadata_count];
         m->key = hni_copy_string(f->context, key);
@@ -125,12 +126,6 @@ static hn_status read_extent(const reader *r, const char *name, const char *what
               "%s: %s of %.64s does not consist of integers that are not negative", r->path, what, name);
     *out = (int64_t)json_integer_value(value);
     return HN_OK;
-}
-
-static bool ends_with(const char *text, const char *end)
-{
-    size_t a = strlen(text), b = strlen(end);
-    return a >= b && strcmp(text + a - b, end) == 0;
 }
 
 static hn_status read_desc(const reader *r, const char *name, json_t *shape, int32_t dtype, hn_desc *desc)
@@ -162,7 +157,7 @@ static hn_status read_entry(reader *r, const char *name, json_t *object)
     span *s = &r->spans[r->span_count++];
     *s = (span){(uint64_t)begin, (uint64_t)end, -1};
     int32_t known = hni_safetensors_dtype(json_string_value(dtype));
-    if (known == 0 && ends_with(name, "num_batches_tracked")) /* PyTorch's counter in batch norm: of no use here */
+    if (known == 0 && hni_safetensors_counter(name)) /* I64 in PyTorch's files, and of no use here */
         return HN_OK;
     FORMAT_IF(known == 0, "%s: %.64s is of dtype %.16s, which this library does not have", r->path, name,
               json_string_value(dtype));
@@ -238,7 +233,8 @@ static hn_status read_all(reader *r)
         return hni_no_memory(function, n * sizeof *r->spans);
     const char *name;
     json_t *value;
-    json_object_foreach (r->header, name, value) {
+    json_object_foreach(r->header, name, value)
+    {
         if (strcmp(name, "__metadata__") == 0)
             HNI_TRY(read_metadata(r, value));
         else
@@ -252,7 +248,9 @@ static hn_status read_all(reader *r)
 hn_status hn_safetensors_open(hn_safetensors **out, hn_context *context, const char *path)
 {
     HNI_FAIL_IF(out == NULL || context == NULL || path == NULL, HN_E_ARG, "%s: %s is NULL", function,
-                out == NULL ? "out" : context == NULL ? "context" : "path");
+                out == NULL       ? "out"
+                : context == NULL ? "context"
+                                  : "path");
     reader r = {.path = path};
     r.file = hni_alloc(context, sizeof *r.file);
     if (r.file == NULL)

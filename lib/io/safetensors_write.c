@@ -31,9 +31,9 @@ static const char function[] = "hn_safetensors_write";
 /* Puts value (stolen) under a new key. */
 static hn_status put(json_t *object, const char *what, const char *key, json_t *value)
 {
-    HNI_FAIL_IF(key == NULL, HN_E_ARG, "%s: the name of a %s is NULL", function, what);
-    if (json_object_get(object, key) != NULL) {
+    if (key == NULL || json_object_get(object, key) != NULL) {
         json_decref(value);
+        HNI_FAIL_IF(key == NULL, HN_E_ARG, "%s: the name of a %s is NULL", function, what);
         return hni_fail(HN_E_ARG, "%s: two %ss are named %s", function, what, key);
     }
     HNI_FAIL_IF(value == NULL || json_object_set_new(object, key, value) != 0, HN_E_ARG,
@@ -41,13 +41,16 @@ static hn_status put(json_t *object, const char *what, const char *key, json_t *
     return HN_OK;
 }
 
-static json_t *describe(const hn_tensor *t, int64_t offset)
+static json_t *describe(const hn_tensor *t, json_int_t begin, json_int_t end)
 {
     json_t *shape = json_array();
     for (int32_t i = 0; i < t->desc.ndim; ++i)
-        (void)json_array_append_new(shape, json_integer((json_int_t)t->desc.dim[i]));
+        if (json_array_append_new(shape, json_integer((json_int_t)t->desc.dim[i])) != 0) {
+            json_decref(shape);
+            return NULL;
+        }
     return json_pack("{s:s, s:o, s:[I, I]}", "dtype", hni_safetensors_dtype_name(t->desc.dtype), "shape", shape,
-                     "data_offsets", (json_int_t)offset, (json_int_t)offset + (json_int_t)hn_tensor_bytes(t));
+                     "data_offsets", begin, end);
 }
 
 static hn_status make_header(json_t *header, const hn_named_tensor *tensors, int64_t count, const hn_metadata *metadata,
@@ -58,7 +61,7 @@ static hn_status make_header(json_t *header, const hn_named_tensor *tensors, int
         HNI_TRY(put(header, "tensor", "__metadata__", strings));
         for (int64_t i = 0; i < metadata_count; ++i) {
             HNI_FAIL_IF(metadata[i].value == NULL, HN_E_ARG, "%s: a metadata value is NULL", function);
-            HNI_TRY(put(strings, "metadata entry", metadata[i].key, json_string(metadata[i].value)));
+            HNI_TRY(put(strings, "metadata key", metadata[i].key, json_string(metadata[i].value)));
         }
     }
     int64_t offset = 0;
@@ -66,40 +69,48 @@ static hn_status make_header(json_t *header, const hn_named_tensor *tensors, int
         HNI_FAIL_IF(tensors[i].tensor == NULL, HN_E_ARG, "%s: tensor %" PRId64 " is NULL", function, i);
         HNI_FAIL_IF(tensors[i].name == NULL || strcmp(tensors[i].name, "__metadata__") == 0, HN_E_ARG,
                     "%s: a tensor cannot be named %s", function, tensors[i].name == NULL ? "NULL" : "__metadata__");
-        HNI_TRY(put(header, "tensor", tensors[i].name, describe(tensors[i].tensor, offset)));
-        offset += (int64_t)hn_tensor_bytes(tensors[i].tensor);
+        int64_t bytes = (int64_t)hn_tensor_bytes(tensors[i].tensor);
+        HNI_FAIL_IF(bytes > INT64_MAX - offset, HN_E_ARG, "%s: the tensors are too large for one file", function);
+        HNI_TRY(put(header, "tensor", tensors[i].name, describe(tensors[i].tensor, offset, offset + bytes)));
+        offset += bytes;
     }
     return HN_OK;
 }
 
-static int append(const char *text, size_t size, void *file)
+/* The header's length and text, padded with spaces to a multiple of 8, in one block. */
+static hn_status write_header(hni_atomic_file *file, hn_context *context, const json_t *header)
 {
-    return hni_atomic_write(file, text, size) < 0 ? -1 : 0;
-}
-
-static hn_status write_header(hni_atomic_file *file, const json_t *header)
-{
-    const size_t flags = JSON_COMPACT;
-    size_t length = json_dumpb(header, NULL, 0, flags), padded = (length + 7) / 8 * 8;
+    unsigned char prefix[8];
+    size_t length = json_dumpb(header, NULL, 0, JSON_COMPACT), padded = (length + 7) / 8 * 8;
     HNI_FAIL_IF(length == 0, HN_E_NOMEM, "%s: out of memory", function);
     HNI_FAIL_IF(padded > HNI_SAFETENSORS_MAX_HEADER, HN_E_ARG, "%s: the header would have %zu bytes; the limit is %d",
                 function, padded, (int)HNI_SAFETENSORS_MAX_HEADER);
-    unsigned char prefix[8];
     for (int i = 0; i < 8; ++i)
         prefix[i] = (unsigned char)(padded >> (8 * i));
-    HNI_TRY(hni_atomic_write(file, prefix, sizeof prefix));
-    if (json_dump_callback(header, append, file, flags) != 0)
-        return HN_E_IO; /* the sentence is hni_atomic_write's */
-    return hni_atomic_write(file, "        ", padded - length);
+    char *text = hni_alloc(context, padded);
+    if (text == NULL)
+        return hni_no_memory(function, padded);
+    memset(text, ' ', padded);
+    hn_status status = HN_OK;
+    if (json_dumpb(header, text, padded, JSON_COMPACT) != length)
+        status = hni_fail(HN_E_NOMEM, "%s: out of memory", function);
+    if (status == HN_OK)
+        status = hni_atomic_write(file, prefix, sizeof prefix);
+    if (status == HN_OK)
+        status = hni_atomic_write(file, text, padded);
+    hni_release(context, text, padded);
+    return status;
 }
 
-/* On a big-endian host elements are swapped a piece at a time. */
+/* Where the byte order differs, elements are swapped a piece at a time. */
 static hn_status write_tensor(hni_atomic_file *file, const hn_tensor *t)
 {
     unsigned char piece[4096];
     const unsigned char *from = t->data;
-    size_t element = hn_dtype_bytes(t->desc.dtype);
-    for (size_t left = hn_tensor_bytes(t), n; left > 0; left -= n, from += n) {
+    size_t element = hn_dtype_bytes(t->desc.dtype), bytes = hn_tensor_bytes(t);
+    if (!hni_safetensors_swapped(element))
+        return hni_atomic_write(file, from, bytes);
+    for (size_t left = bytes, n; left > 0; left -= n, from += n) {
         n = left < sizeof piece ? left : sizeof piece;
         memcpy(piece, from, n);
         hni_safetensors_host_order(piece, n, element);
@@ -108,9 +119,10 @@ static hn_status write_tensor(hni_atomic_file *file, const hn_tensor *t)
     return HN_OK;
 }
 
-static hn_status write_all(hni_atomic_file *file, const json_t *header, const hn_named_tensor *tensors, int64_t count)
+static hn_status write_all(hni_atomic_file *file, hn_context *context, const json_t *header,
+                           const hn_named_tensor *tensors, int64_t count)
 {
-    HNI_TRY(write_header(file, header));
+    HNI_TRY(write_header(file, context, header));
     for (int64_t i = 0; i < count; ++i)
         HNI_TRY(write_tensor(file, tensors[i].tensor));
     return HN_OK;
@@ -122,7 +134,10 @@ hn_status hn_safetensors_write(hn_context *context, const char *path, const hn_n
     HNI_FAIL_IF(context == NULL || path == NULL || (tensors == NULL && count > 0) ||
                     (metadata == NULL && metadata_count > 0),
                 HN_E_ARG, "%s: %s is NULL", function,
-                context == NULL ? "context" : path == NULL ? "path" : tensors == NULL ? "tensors" : "metadata");
+                context == NULL   ? "context"
+                : path == NULL    ? "path"
+                : tensors == NULL ? "tensors"
+                                  : "metadata");
     HNI_FAIL_IF(count < 0 || metadata_count < 0, HN_E_ARG, "%s: a count is negative", function);
     json_t *header = json_object();
     HNI_FAIL_IF(header == NULL, HN_E_NOMEM, "%s: out of memory", function);
@@ -131,7 +146,7 @@ hn_status hn_safetensors_write(hn_context *context, const char *path, const hn_n
     if (status == HN_OK)
         status = hni_atomic_open(&file, context, function, path);
     if (status == HN_OK) {
-        status = write_all(file, header, tensors, count);
+        status = write_all(file, context, header, tensors, count);
         if (status == HN_OK)
             status = hni_atomic_commit(file);
         else

@@ -119,15 +119,21 @@ static void run_block(void *arg, int64_t task, int32_t thread)
     }
 }
 
+/* The row losses. */
+static size_t scratch_bytes(int64_t n)
+{
+    hni_carver carver = {NULL, 0};
+    (void)hni_carve(&carver, n, sizeof(double));
+    return carver.used;
+}
+
 hn_status hn_loss_ce_scratch(const hn_loss_ce_options *options, int64_t n, int64_t classes, size_t *bytes)
 {
     hn_loss_ce_options o;
     HNI_FAIL_IF(bytes == NULL, HN_E_ARG, "hn_loss_ce_scratch: bytes is NULL");
-    HNI_TRY(read_options(&o, options, 0, "hn_loss_ce_scratch"));
     HNI_TRY(hni_loss_check_extents(n, classes, "hn_loss_ce_scratch", "logits"));
-    hni_carver carver = {NULL, 0};
-    (void)hni_carve(&carver, n, sizeof(double));
-    *bytes = carver.used;
+    HNI_TRY(read_options(&o, options, classes, "hn_loss_ce_scratch"));
+    *bytes = scratch_bytes(n);
     return HN_OK;
 }
 
@@ -137,14 +143,12 @@ hn_status hn_loss_ce(const hn_loss_ce_options *options, const hn_cmatf *logits, 
     static const char function[] = "hn_loss_ce";
     hn_loss_ce_options o;
     int64_t valid;
-    size_t bytes;
     HNI_TRY(hni_loss_check_matrix(logits, function, "logits"));
     HNI_TRY(read_options(&o, options, logits->cols, function));
     HNI_TRY(hni_loss_check_gradient(dlogits, logits, function, "dlogits"));
     HNI_TRY(hni_loss_check_labels(labels, logits->rows, logits->cols, function, &valid));
     HNI_TRY(hni_loss_check_finite(o.check_finite, logits, function, "logits"));
-    HNI_TRY(hn_loss_ce_scratch(&o, logits->rows, logits->cols, &bytes));
-    HNI_TRY(hni_loss_check_scratch(scratch, bytes, function));
+    HNI_TRY(hni_loss_check_scratch(scratch, scratch_bytes(logits->rows), function));
 
     job j = {.o = &o, .logits = logits, .labels = labels, .dlogits = dlogits};
     j.row = scratch == NULL ? NULL : scratch->data;

@@ -1,0 +1,123 @@
+#include "support.h"
+
+#include "base/context.h"
+#include "base/memory.h"
+#include "base/parallel.h"
+
+#include <stdlib.h>
+#include <stdio.h>
+#include <string.h>
+
+START_TEST(options_are_checked)
+{
+    hn_context *context = NULL;
+    hn_context_options o;
+    hn_context_options_init(&o, sizeof o);
+    hnt_fails(hn_context_create(NULL, &o), HN_E_ARG, "out is NULL");
+    o.num_threads = -1;
+    hnt_fails(hn_context_create(&context, &o), HN_E_ARG, "num_threads is -1");
+    o.num_threads = 4096;
+    hnt_fails(hn_context_create(&context, &o), HN_E_ARG, "num_threads is 4096");
+    o.num_threads = 1;
+    hn_allocator lame = {.struct_size = sizeof lame};
+    o.allocator = &lame;
+    hnt_fails(hn_context_create(&context, &o), HN_E_ARG, "lacks alloc");
+    ck_assert_ptr_null(context);
+    hn_context_destroy(NULL);
+}
+END_TEST
+
+START_TEST(threads_are_as_asked)
+{
+    hn_context *context = hnt_context(3);
+    ck_assert_int_eq(hn_context_num_threads(context), strstr(hn_build_info(), "OpenMP") != NULL ? 3 : 1);
+    hn_context_destroy(context);
+    context = hnt_context(0);
+    ck_assert_int_ge(hn_context_num_threads(context), 1);
+    hn_context_destroy(context);
+}
+END_TEST
+
+static void keep_line(int32_t level, const char *text, void *user)
+{
+    ck_assert_int_eq(level, HN_LOG_WARNING);
+    snprintf(user, 64, "%s", text);
+}
+
+START_TEST(log_lines_reach_the_sink)
+{
+    char line[64] = "";
+    hn_context *context = NULL;
+    hn_context_options o;
+    hn_context_options_init(&o, sizeof o);
+    o.log = keep_line;
+    o.log_user = line;
+    hnt_ok(hn_context_create(&context, &o));
+    hni_log(context, HN_LOG_WARNING, "n is %d", 5);
+    ck_assert_str_eq(line, "n is 5");
+    hn_context_destroy(context);
+}
+END_TEST
+
+START_TEST(allocations_are_aligned_and_returned)
+{
+    hnt_counter counter = {.fail_at = -1};
+    hn_context *context = NULL;
+    hnt_ok(hnt_counting_context(&context, &counter, 1));
+    for (size_t size = 0; size < 300; size += 37) {
+        char *p = hni_alloc_zero(context, size);
+        ck_assert_uint_eq((uintptr_t)p % HNI_ALIGN, 0);
+        for (size_t i = 0; i < size; ++i)
+            ck_assert_int_eq(p[i], 0);
+        hni_release(context, p, size);
+    }
+    ck_assert_ptr_null(hni_alloc(context, SIZE_MAX));
+    hn_context_destroy(context);
+    ck_assert_int_eq(counter.alive, 0);
+    ck_assert_int_eq(counter.alive_bytes, 0);
+}
+END_TEST
+
+static void count_task(void *arg, int64_t task, int32_t thread)
+{
+    ck_assert_int_ge(thread, 0);
+    ck_assert_int_lt(thread, 3);
+    ((int *)arg)[task]++;
+}
+
+START_TEST(every_task_runs_once)
+{
+    int ran[100] = {0};
+    hni_parallel(3, 100, count_task, ran);
+    for (int i = 0; i < 100; ++i)
+        ck_assert_int_eq(ran[i], 1);
+    hni_parallel(3, 0, count_task, ran);
+    hni_parallel(3, -1, count_task, ran);
+    ck_assert_int_eq(ran[0], 1);
+}
+END_TEST
+
+START_TEST(no_memory_for_a_context)
+{
+    hnt_counter counter = {.fail_at = 0};
+    hn_context *context = NULL;
+    hnt_fails(hnt_counting_context(&context, &counter, 1), HN_E_NOMEM, "out of memory");
+    ck_assert_ptr_null(context);
+    ck_assert_int_eq(counter.alive, 0);
+}
+END_TEST
+
+static Suite *suite(void)
+{
+    Suite *s = suite_create("context");
+    TCase *unit = hnt_case(s, "unit");
+    tcase_add_test(unit, options_are_checked);
+    tcase_add_test(unit, threads_are_as_asked);
+    tcase_add_test(unit, log_lines_reach_the_sink);
+    tcase_add_test(unit, allocations_are_aligned_and_returned);
+    tcase_add_test(unit, every_task_runs_once);
+    tcase_add_test(hnt_case(s, "oom"), no_memory_for_a_context);
+    return s;
+}
+
+HNT_MAIN(suite)
