@@ -34,7 +34,7 @@ hn_status hn_safetensors_open(hn_safetensors **out, hn_context *context, const c
     (void)out;
     (void)context;
     (void)path;
-    return hni_fail(HN_E_UNSUPPORTED, "hn_safetensors_open: this build has no JSON library (jansson)");
+    return hni_fail(HN_E_UNSUPPORTED, "hn_safetensors_open: this build is without jansson (CMake option HN_SAFETENSORS)");
 }
 
 #else

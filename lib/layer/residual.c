@@ -19,7 +19,7 @@ typedef struct residual {
 } residual;
 
 /* Memory of one call.
- *   kept:    body's workspace, projection's workspace, projection's output (training)
+ *   kept:    body's workspace, projection's workspace, projection's output, output of a body that cannot add
  *   scratch: one array of y's shape (the shortcut, then its gradient), one of x's shape (the projection's gradient of
  *            x), then what the children need                                                                          */
 typedef struct layout {
@@ -89,7 +89,8 @@ static hn_status plan(const void *self, const hn_desc *input, int32_t mode, int3
     HNI_TRY(make_layout(r, input, mode, threads, &l));
     HNI_TRY(geometry(r, input, &l.body.output, &g));
     plan->output = l.body.output;
-    plan->workspace_bytes = l.body_kept + l.projection_kept + (r->projection != NULL ? l.y_bytes : 0);
+    plan->workspace_bytes =
+        l.body_kept + l.projection_kept + (r->projection != NULL ? l.y_bytes : 0) + (r->fused ? 0 : l.y_bytes);
     plan->scratch_bytes = l.y_bytes + (r->projection != NULL ? l.x_bytes : 0) + l.children;
     return HN_OK;
 }
@@ -118,6 +119,8 @@ static void child_calls(const residual *r, const hn_layer_call *call, const layo
     *projection = *body;
     projection->workspace = kept + l->body_kept;
     projection->y = kept + l->body_kept + l->projection_kept;
+    if (!r->fused)
+        body->y = kept + l->body_kept + l->projection_kept + (r->projection != NULL ? l->y_bytes : 0);
 }
 
 static hn_status forward(void *self, const hn_layer_call *call)
@@ -143,6 +146,7 @@ static hn_status forward(void *self, const hn_layer_call *call)
         return hn_layer_forward(r->body, &body);
     }
     HNI_TRY(hn_layer_forward(r->body, &body));
+    memcpy(call->y, body.y, (size_t)count(&call->output) * sizeof(float)); /* backward wants the body's own output */
     hni_shortcut_add_relu(call->num_threads, count(&call->output), shortcut, call->y);
     return HN_OK;
 }

@@ -2,8 +2,6 @@
 
     python3 tests/golden/make_training.py [directory of Fashion-MNIST's IDX files]
 """
-import gzip
-import os
 import sys
 
 import numpy as np
@@ -12,38 +10,10 @@ import torch.nn as nn
 import torch.nn.functional as F
 
 import golden_file
+import torch_resnet
 
 DATA = sys.argv[1] if len(sys.argv) > 1 else "/usr/share/datasets/fashion-mnist"
 STEPS, IMAGES, LR, TAU = 10, 16, 0.01, {"sc": 0.5, "psc": 1.0}
-
-
-class Block(nn.Module):
-    def __init__(self, cin, cout, stride):
-        super().__init__()
-        self.conv1 = nn.Conv2d(cin, cout, 3, stride, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(cout)
-        self.conv2 = nn.Conv2d(cout, cout, 3, 1, 1, bias=False)
-        self.bn2 = nn.BatchNorm2d(cout)
-        self.stride, self.pad = stride, (cout - cin) // 2
-
-    def forward(self, x):
-        y = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))
-        s = F.pad(x[:, :, ::self.stride, ::self.stride], (0, 0, 0, 0, self.pad, self.pad))
-        return F.relu(y + s)
-
-
-class ResNet(nn.Module):
-    def __init__(self, blocks, channels):
-        super().__init__()
-        self.conv1 = nn.Conv2d(channels, 16, 3, 1, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(16)
-        stage = lambda cin, cout, stride: nn.Sequential(
-            *[Block(cin if i == 0 else cout, cout, stride if i == 0 else 1) for i in range(blocks)])
-        self.layer1, self.layer2, self.layer3 = stage(16, 16, 1), stage(16, 32, 2), stage(32, 64, 2)
-
-    def forward(self, x):
-        x = F.relu(self.bn1(self.conv1(x)))
-        return self.layer3(self.layer2(self.layer1(x))).mean((2, 3))
 
 
 def supcon(z, labels, tau):
@@ -61,14 +31,9 @@ def psc(z, prototypes, labels, tau):
     return (torch.logsumexp(s.masked_fill(own, -np.inf), 1) - s[own]).mean()
 
 
-def images_of(name, count, offset):
-    with gzip.open(os.path.join(DATA, name), "rb") as f:
-        return np.frombuffer(f.read()[offset:offset + count], np.uint8)
-
-
 torch.manual_seed(0)
-pixels = images_of("train-images-idx3-ubyte.gz", 2 * IMAGES * 784, 16).reshape(2 * IMAGES, 28, 28, 1)
-labels = images_of("train-labels-idx1-ubyte.gz", 2 * IMAGES, 8).astype(np.int32)
+pixels = torch_resnet.images_of(DATA, "train-images-idx3-ubyte.gz", 2 * IMAGES * 784, 16).reshape(2 * IMAGES, 28, 28, 1)
+labels = torch_resnet.images_of(DATA, "train-labels-idx1-ubyte.gz", 2 * IMAGES, 8).astype(np.int32)
 images = torch.from_numpy(pixels.astype(np.float32) / 255 - 0.5).permute(0, 3, 1, 2)
 first, second = images[:IMAGES], images[IMAGES:]
 views = torch.cat([first, first.flip(3)])
@@ -78,7 +43,7 @@ classifier_labels = torch.from_numpy(labels[IMAGES:]).long()
 out = {"pixels": pixels, "labels": labels}
 for method in ("sc", "psc"):
     torch.manual_seed(1)
-    parts = nn.ModuleDict({"backbone": ResNet(1, 1), "fc": nn.Linear(64, 10),
+    parts = nn.ModuleDict({"backbone": torch_resnet.ResNet(1, 1), "fc": nn.Linear(64, 10),
                            "projection": nn.Sequential(nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 32))})
     prototypes = nn.Parameter(F.normalize(torch.randn(10, 32), dim=1))
     for name, value in parts.state_dict().items():
