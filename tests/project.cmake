@@ -18,6 +18,21 @@ target_link_libraries(test_abi_layout PRIVATE hybridnet hn_compile)
 add_test(NAME abi.layout COMMAND test_abi_layout)
 set_tests_properties(abi.layout PROPERTIES LABELS abi)
 
+# The programs, run as their users run them.
+set(smoke_bench_step --arch 8 --batch 8 --steps 1)
+foreach(program custom_trainer bench_step)
+  if(TARGET ${program})
+    add_test(NAME smoke.${program} COMMAND ${program} ${smoke_${program}})
+    set_tests_properties(smoke.${program} PROPERTIES LABELS smoke ENVIRONMENT "OPENBLAS_NUM_THREADS=1")
+  endif()
+endforeach()
+if(TARGET bench_step)
+  set_tests_properties(smoke.bench_step PROPERTIES PASS_REGULAR_EXPRESSION "images_per_second")
+endif()
+if(TARGET train_hybrid)
+  hn_script_test(smoke.train_hybrid smoke ${CMAKE_CURRENT_SOURCE_DIR}/smoke.sh $<TARGET_FILE:train_hybrid>)
+endif()
+
 # What a sanitizer, gcov or a part of the floors adds or lacks is nothing that anybody installs.
 if(HN_SANITIZE OR HN_COVERAGE OR HN_FLOORS)
   return()

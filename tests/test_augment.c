@@ -106,7 +106,7 @@ START_TEST(known_luma)
 {
     static const hn_image_shape one = {1, 1, 3};
     /* pixel and what Pillow's Image.convert("L") makes of it */
-    static const uint8_t want[][4] = {{255, 0, 0, 76}, {0, 255, 0, 150}, {0, 0, 255, 29}, {255, 255, 255, 255},
+    static const uint8_t want[][4] = {{255, 0, 0, 76}, {0, 255, 0, 150}, {0, 0, 255, 29},    {255, 255, 255, 255},
                                       {0, 0, 0, 0},    {10, 20, 30, 18}, {200, 100, 50, 124}};
     hn_augment_options o = options(0, 0, 1);
     for (size_t i = 0; i < sizeof want / sizeof *want; ++i) {
@@ -152,11 +152,11 @@ START_TEST(wrong_options)
     float out[IMAGE];
     hn_rng rng = stream(0);
     hn_augment_options o = options(0, 0, 0);
-#define REFUSED(text)                                                                                                  \
-    do {                                                                                                               \
-        hnt_fails(hn_augment_check(&o, &shape), HN_E_ARG, text);                                                       \
-        hnt_fails(hn_augment_apply(&o, &shape, pixels, &rng, out), HN_E_ARG, text);                                    \
-        o = options(0, 0, 0);                                                                                          \
+#define REFUSED(text)                                                               \
+    do {                                                                            \
+        hnt_fails(hn_augment_check(&o, &shape), HN_E_ARG, text);                    \
+        hnt_fails(hn_augment_apply(&o, &shape, pixels, &rng, out), HN_E_ARG, text); \
+        o = options(0, 0, 0);                                                       \
     } while (0)
     out[0] = 7;
     o.crop_padding = -1;

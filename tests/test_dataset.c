@@ -232,10 +232,8 @@ static size_t pack(int gzip, const void *content, size_t size, uint8_t *out)
 {
 #ifdef HNI_HAVE_ZLIB
     if (gzip) {
-        z_stream z = {.next_in = (void *)(uintptr_t)content,
-                      .avail_in = (uInt)size,
-                      .next_out = out,
-                      .avail_out = FILE_SIZE};
+        z_stream z = {
+            .next_in = (void *)(uintptr_t)content, .avail_in = (uInt)size, .next_out = out, .avail_out = FILE_SIZE};
         ck_assert_int_eq(deflateInit2(&z, 9, Z_DEFLATED, MAX_WBITS + 16, 8, Z_DEFAULT_STRATEGY), Z_OK);
         ck_assert_int_eq(deflate(&z, Z_FINISH), Z_STREAM_END);
         size_t packed = z.total_out;
@@ -335,12 +333,12 @@ START_TEST(idx_wrong_content)
         struct pair pair = good_pair();
         uint8_t longer[sizeof pair.images + 1] = {0};
         write_packed(place.labels, gzip, pair.labels, sizeof pair.labels);
-#define REFUSED(at, value, sentence)                                                                                   \
-    do {                                                                                                               \
-        pair = good_pair();                                                                                            \
-        pair.images[at] = (value);                                                                                     \
-        write_packed(place.images, gzip, pair.images, sizeof pair.images);                                             \
-        hnt_fails(OPEN(&d), HN_E_FORMAT, sentence);                                                                    \
+#define REFUSED(at, value, sentence)                                       \
+    do {                                                                   \
+        pair = good_pair();                                                \
+        pair.images[at] = (value);                                         \
+        write_packed(place.images, gzip, pair.images, sizeof pair.images); \
+        hnt_fails(OPEN(&d), HN_E_FORMAT, sentence);                        \
     } while (0)
         REFUSED(0, 1, "begins with 0x01000803");
         REFUSED(2, 9, "begins with 0x00000903"); /* signed bytes */
@@ -584,15 +582,15 @@ START_TEST(cifar_wrong)
     hn_dataset *d = NULL;
     snprintf(ten, sizeof ten, "%s/test_batch.bin", place.dir);
     snprintf(hundred, sizeof hundred, "%s/test.bin", place.dir);
-#define TEN(size, text)                                                                                                \
-    do {                                                                                                               \
-        hnt_write_file(ten, content, size);                                                                            \
-        hnt_fails(hn_dataset_open_cifar(&d, context, place.dir, 10, 0), HN_E_FORMAT, text);                            \
+#define TEN(size, text)                                                                     \
+    do {                                                                                    \
+        hnt_write_file(ten, content, size);                                                 \
+        hnt_fails(hn_dataset_open_cifar(&d, context, place.dir, 10, 0), HN_E_FORMAT, text); \
     } while (0)
-#define HUNDRED(size, text)                                                                                            \
-    do {                                                                                                               \
-        hnt_write_file(hundred, content, size);                                                                        \
-        hnt_fails(hn_dataset_open_cifar(&d, context, place.dir, 100, 0), HN_E_FORMAT, text);                           \
+#define HUNDRED(size, text)                                                                  \
+    do {                                                                                     \
+        hnt_write_file(hundred, content, size);                                              \
+        hnt_fails(hn_dataset_open_cifar(&d, context, place.dir, 100, 0), HN_E_FORMAT, text); \
     } while (0)
     TEN(0, "has 0 bytes");
     TEN(1, "test_batch.bin has 1 bytes");
@@ -671,7 +669,8 @@ END_TEST
 
 enum { SOURCE_CUSTOM, SOURCE_MEMORY, SOURCE_SUBSET, SOURCE_TAIL, SOURCE_IDX, SOURCE_CIFAR, SOURCE_SYNTHETIC, SOURCES };
 
-static hn_status create(int source, hn_dataset **out, hn_context *context, const struct place *place, struct source *user)
+static hn_status create(int source, hn_dataset **out, hn_context *context, const struct place *place,
+                        struct source *user)
 {
     static const uint8_t pixels[30];
     static const int64_t order[] = {1, 0};

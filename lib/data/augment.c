@@ -19,8 +19,7 @@ static hn_status check(hn_augment_options *o, const hn_augment_options *options,
     *o = defaults;
     HNI_TRY(hni_options_read(o, sizeof *o, options, function));
     HNI_FAIL_IF(shape == NULL, HN_E_ARG, "%s: shape is NULL", function);
-    HNI_FAIL_IF(shape->height < 1 || shape->width < 1 || shape->channels < 1 ||
-                    shape->channels > HN_MAX_IMAGE_CHANNELS,
+    HNI_FAIL_IF(shape->height < 1 || shape->width < 1 || shape->channels < 1 || shape->channels > HN_MAX_IMAGE_CHANNELS,
                 HN_E_ARG, "%s: the image shape is %dx%dx%d; sides must be positive, channels in [1, %d]", function,
                 (int)shape->height, (int)shape->width, (int)shape->channels, (int)HN_MAX_IMAGE_CHANNELS);
     HNI_FAIL_IF(o->crop_padding < 0 || o->crop_padding > shape->height || o->crop_padding > shape->width, HN_E_ARG,
@@ -64,8 +63,8 @@ static struct choice draw(const hn_augment_options *o, const hn_image_shape *sha
 }
 
 /* One row of the crop: value: [channels][256], what a pixel becomes; row: W x C bytes, NULL above and below the image. */
-static void crop_row(float (*value)[256], const struct choice *ch, int64_t width, int64_t channels,
-                     const uint8_t *row, float *out)
+static void crop_row(float (*value)[256], const struct choice *ch, int64_t width, int64_t channels, const uint8_t *row,
+                     float *out)
 {
     for (int64_t x = 0; x < width; ++x, out += channels) {
         int64_t from = ch->left + (ch->mirror ? width - 1 - x : x);
@@ -102,8 +101,8 @@ hn_status hn_augment_apply(const hn_augment_options *options, const hn_image_sha
     int64_t height = shape->height, row = (int64_t)shape->width * shape->channels;
     for (int64_t y = 0; y < height; ++y) {
         int64_t from = y + choice.top;
-        crop_row(value, &choice, shape->width, shape->channels,
-                 from < 0 || from >= height ? NULL : pixels + from * row, out + y * row);
+        crop_row(value, &choice, shape->width, shape->channels, from < 0 || from >= height ? NULL : pixels + from * row,
+                 out + y * row);
     }
     return HN_OK;
 }

@@ -95,8 +95,8 @@ static hn_status read_inputs(hn_dataset **out, hn_context *context, const char *
     for (int32_t i = 0; i < part->files && status == HN_OK; ++i)
         status = read_input(&inputs[i], function, part, &t);
     if (status == HN_OK)
-        status = hni_dataset_new_memory(out, context, function, &shape, t.pixels, t.pixel_bytes, t.labels, n,
-                                        part->classes);
+        status =
+            hni_dataset_new_memory(out, context, function, &shape, t.pixels, t.pixel_bytes, t.labels, n, part->classes);
     hni_release(context, t.labels, t.label_bytes);
     if (status < 0)
         hni_release(context, t.pixels, t.pixel_bytes);

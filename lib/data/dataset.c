@@ -136,8 +136,9 @@ static hn_status custom_read(void *user, int64_t index, uint8_t *pixels)
     hn_status status = c->ops.read(c->user, index, pixels);
     if (status == HN_OK)
         return HN_OK;
-    return hni_fail(status < 0 ? status : HN_E_STATE, "hn_dataset_read: the source's read of image %" PRId64
-                    " returned %s (%d)", index, hn_status_name(status), (int)status);
+    return hni_fail(status < 0 ? status : HN_E_STATE,
+                    "hn_dataset_read: the source's read of image %" PRId64 " returned %s (%d)", index,
+                    hn_status_name(status), (int)status);
 }
 
 static void custom_release(void *user)

@@ -13,7 +13,7 @@ struct hn_dataset {
     size_t image_bytes; /* height * width * channels */
     int64_t count;
     int32_t classes;
-    int32_t *labels; /* [count], owned */
+    int32_t *labels;                                               /* [count], owned */
     hn_status (*read)(void *user, int64_t index, uint8_t *pixels); /* index is in range */
     void (*release)(void *user);                                   /* may be NULL       */
     void *user;

@@ -21,8 +21,9 @@ static hn_status read_header(hni_file *file, const char *function, const char *p
     size_t size = 4 + 4 * (size_t)dims, content = 1, total;
     HNI_TRY(hni_file_read(file, head, size));
     uint32_t magic = big_endian(head), want = MAGIC_UBYTE + (uint32_t)dims;
-    HNI_FAIL_IF(magic != want, HN_E_FORMAT, "%s: %s begins with 0x%08" PRIx32 "; IDX with %d dimensions of bytes is 0x%08"
-                PRIx32, function, path, magic, dims, want);
+    HNI_FAIL_IF(magic != want, HN_E_FORMAT,
+                "%s: %s begins with 0x%08" PRIx32 "; IDX with %d dimensions of bytes is 0x%08" PRIx32, function, path,
+                magic, dims, want);
     for (int i = 0; i < dims; ++i) {
         dim[i] = big_endian(head + 4 + 4 * i);
         HNI_FAIL_IF(dim[i] == 0 || dim[i] > INT32_MAX, HN_E_FORMAT,
@@ -89,8 +90,8 @@ static hn_status open_pair(hn_dataset **out, hn_context *context, const char *fu
     HNI_TRY(read_idx(&labels, &label_bytes, label_dim, context, function, labels_path, 1));
     hn_status status = read_idx(&pixels, &pixel_bytes, dim, context, function, images_path, 3);
     if (status == HN_OK && dim[0] != label_dim[0])
-        status = hni_fail(HN_E_FORMAT, "%s: %s has %" PRIu32 " images, %s has %" PRIu32 " labels", function, images_path,
-                          dim[0], labels_path, label_dim[0]);
+        status = hni_fail(HN_E_FORMAT, "%s: %s has %" PRIu32 " images, %s has %" PRIu32 " labels", function,
+                          images_path, dim[0], labels_path, label_dim[0]);
     if (status == HN_OK) {
         const hn_image_shape shape = {(int32_t)dim[1], (int32_t)dim[2], 1};
         status = join(out, context, function, &shape, pixels, pixel_bytes, labels, dim[0]);

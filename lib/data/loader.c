@@ -11,10 +11,11 @@
 
 #include <inttypes.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { MAX_VIEWS = 16, MAX_WORKERS = 64, MAX_PREFETCH = 64, SENTENCE = 512 };
+enum { MAX_VIEWS = 16, MAX_WORKERS = 64, MAX_PREFETCH = 64, SENTENCE = 512, MAX_STRUCT = 65536 };
 
 typedef enum slot_state { SLOT_FREE, SLOT_BUSY, SLOT_READY } slot_state;
 
@@ -23,7 +24,7 @@ typedef struct slot {
     slot_state state;
     int64_t epoch, first; /* position of its first image in the epoch */
     int64_t n;
-    hn_tensor images;     /* view of memory, views * n rows */
+    hn_tensor images; /* view of memory, views * n rows */
     float *memory;
     int32_t *labels; /* [views * batch] */
     int64_t *index;  /* [batch] */
@@ -43,13 +44,13 @@ struct hn_loader {
     int64_t batches; /* an epoch */
     slot *slots;
     int64_t slot_count;
-    int64_t next;                     /* slot the caller collects next                       */
-    int64_t give_epoch, give_batch;   /* what it holds                                       */
-    int64_t prepare;                  /* slot a worker prepares next                         */
-    int64_t take_epoch, take_batch;   /* what it will hold                                   */
-    bool holding;                     /* the caller still reads the slot before `next`       */
+    int64_t next;                   /* slot the caller collects next                       */
+    int64_t give_epoch, give_batch; /* what it holds                                       */
+    int64_t prepare;                /* slot a worker prepares next                         */
+    int64_t take_epoch, take_batch; /* what it will hold                                   */
+    bool holding;                   /* the caller still reads the slot before `next`       */
     bool paused, stopping;
-    int32_t busy, workers;            /* workers preparing; workers started                  */
+    int32_t busy, workers; /* workers preparing; workers started                  */
     pthread_mutex_t lock;
     pthread_cond_t changed;
     pthread_t threads[MAX_WORKERS];
@@ -187,8 +188,7 @@ static size_t image_bytes(const hn_loader *l)
 static hn_status create_slots(hn_loader *l)
 {
     size_t rows = (size_t)l->options.batch * (size_t)l->options.views;
-    const hn_desc desc = {
-        HN_F32, 4, {(int64_t)rows, l->shape.height, l->shape.width, l->shape.channels}};
+    const hn_desc desc = {HN_F32, 4, {(int64_t)rows, l->shape.height, l->shape.width, l->shape.channels}};
     int64_t count;
     size_t bytes;
     HNI_TRY(hni_desc_size(&desc, "hn_loader_create", &count, &bytes));
@@ -237,13 +237,26 @@ static void tear_down(hn_loader *l)
     hni_release(l->context, l, sizeof *l);
 }
 
+/* Workers take no signals, so that a program's handlers run on its own threads, and touch the sampler only once all of
+ * them have started: until then it may go back to the caller.                                                           */
 static hn_status start_workers(hn_loader *l)
 {
-    for (; l->workers < l->options.workers; ++l->workers) {
-        int error = pthread_create(&l->threads[l->workers], NULL, work, l);
-        HNI_FAIL_IF(error != 0, HN_E_STATE, "hn_loader_create: worker thread %d could not be started (error %d)",
-                    (int)l->workers, error);
+    sigset_t all, before;
+    (void)sigfillset(&all);
+    int error = pthread_sigmask(SIG_BLOCK, &all, &before);
+    bool masked = error == 0;
+    while (error == 0 && l->workers < l->options.workers) {
+        error = pthread_create(&l->threads[l->workers], NULL, work, l);
+        l->workers += error == 0;
     }
+    if (masked)
+        (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    HNI_FAIL_IF(error != 0, HN_E_STATE, "hn_loader_create: worker thread %d could not be started (error %d)",
+                (int)l->workers, error);
+    pthread_mutex_lock(&l->lock);
+    l->paused = false;
+    pthread_cond_broadcast(&l->changed);
+    pthread_mutex_unlock(&l->lock);
     return HN_OK;
 }
 
@@ -266,7 +279,7 @@ hn_status hn_loader_create(hn_loader **out, hn_context *context, hn_dataset *dat
     hn_image_shape shape = hn_dataset_shape(dataset);
     HNI_TRY(hn_augment_check(&augment, &shape));
     int64_t length = hn_sampler_epoch_length(sampler);
-    int64_t batches = o.drop_last ? length / o.batch : (length + o.batch - 1) / o.batch;
+    int64_t batches = length / o.batch + (length % o.batch != 0 && !o.drop_last);
     HNI_FAIL_IF(batches < 1, HN_E_ARG, "%s: an epoch of %" PRId64 " images has no full batch of %" PRId64, function,
                 length, o.batch);
     hn_loader *l = hni_alloc(context, sizeof *l);
@@ -278,7 +291,8 @@ hn_status hn_loader_create(hn_loader **out, hn_context *context, hn_dataset *dat
                      .options = o,
                      .augment = augment,
                      .shape = shape,
-                     .batches = batches};
+                     .batches = batches,
+                     .paused = true};
     hn_rng_seed(&l->root, o.seed, 0);
     hn_rng_derive(&l->root, &l->root, "loader", 0);
     (void)pthread_mutex_init(&l->lock, NULL);
@@ -344,6 +358,8 @@ static slot *collect(hn_loader *l)
 hn_status hn_loader_next(hn_loader *l, hn_batch *batch)
 {
     HNI_FAIL_IF(l == NULL || batch == NULL, HN_E_ARG, "hn_loader_next: %s is NULL", l == NULL ? "loader" : "batch");
+    HNI_FAIL_IF(batch->struct_size < sizeof *batch || batch->struct_size > MAX_STRUCT, HN_E_ARG,
+                "hn_loader_next: batch->struct_size is %zu; set it to sizeof(hn_batch)", batch->struct_size);
     pthread_mutex_lock(&l->lock);
     l->holding = false; /* the batch of the last call may be overwritten now */
     pthread_cond_broadcast(&l->changed);

@@ -49,8 +49,8 @@ hn_status hn_long_tail_counts(const hn_long_tail_options *options, int64_t n_max
     hn_long_tail_options o;
     HNI_FAIL_IF(counts == NULL, HN_E_ARG, "%s: counts is NULL", function);
     HNI_TRY(read_options(&o, options, function));
-    HNI_FAIL_IF(n_max < 1 || n_max > (int64_t)1 << 53, HN_E_ARG,
-                "%s: n_max is %" PRId64 "; it must be in [1, 2^53]", function, n_max);
+    HNI_FAIL_IF(n_max < 1 || n_max > (int64_t)1 << 53, HN_E_ARG, "%s: n_max is %" PRId64 "; it must be in [1, 2^53]",
+                function, n_max);
     HNI_FAIL_IF(classes < 1, HN_E_ARG, "%s: classes is %d; it must be positive", function, (int)classes);
     for (int32_t c = 0; c < classes; ++c)
         counts[c] = class_count(&o, (double)n_max, classes, c);

@@ -1,6 +1,6 @@
 /* Images in one block of memory: the caller's, or what a reader of files has filled. */
-#include "base/error.h"
 #include "base/memory.h"
+#include "base/error.h"
 #include "data/dataset.h"
 
 #include <string.h>

@@ -21,8 +21,8 @@ struct hni_file {
     const char *function, *path;
     int descriptor;
     bool compressed;
-    uint64_t size, done;  /* bytes on disk; bytes of content handed out */
-    size_t next, filled;  /* what of the buffer is not yet used          */
+    uint64_t size, done; /* bytes on disk; bytes of content handed out */
+    size_t next, filled; /* what of the buffer is not yet used          */
 #ifdef HNI_HAVE_ZLIB
     z_stream stream;
     bool finished; /* the last gzip member has ended */
