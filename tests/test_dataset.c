@@ -9,6 +9,9 @@
 
 #ifdef HNI_HAVE_ZLIB
 #include <zlib.h>
+enum { HAVE_GZIP = 1 };
+#else
+enum { HAVE_GZIP = 0 };
 #endif
 
 enum { PATH_SIZE = 512, FILE_SIZE = 1 << 16 };
@@ -348,7 +351,7 @@ START_TEST(idx_wrong_content)
         REFUSED(7, 3, "trailing bytes");
         REFUSED(7, 5, "truncated");
         REFUSED(12, 0xff, "dimension 2 is 4278190083");
-        REFUSED(4, 0x7f, gzip ? "can hold" : "truncated"); /* 12 GB are not asked of the allocator */
+        REFUSED(4, 0x7f, HAVE_GZIP && gzip ? "can hold" : "truncated"); /* 12 GB are not asked of the allocator */
 #undef REFUSED
         pair = good_pair();
         memcpy(longer, pair.images, sizeof pair.images);
