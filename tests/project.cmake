@@ -33,8 +33,8 @@ if(TARGET train_hybrid)
   hn_script_test(smoke.train_hybrid smoke ${CMAKE_CURRENT_SOURCE_DIR}/smoke.sh $<TARGET_FILE:train_hybrid>)
 endif()
 
-# What a sanitizer, gcov or a part of the floors adds or lacks is nothing that anybody installs.
-if(HN_SANITIZE OR HN_COVERAGE OR HN_FLOORS)
+# What a sanitizer or gcov adds is nothing that anybody installs.
+if(HN_SANITIZE OR HN_COVERAGE)
   return()
 endif()
 

@@ -27,7 +27,8 @@ TCase *hnt_case(Suite *suite, const char *tag)
     return tcase;
 }
 
-static void compare(const char *what, const float *got, const float *want_f, const double *want_d, int64_t n, double rtol)
+static void compare(const char *what, const float *got, const float *want_f, const double *want_d, int64_t n,
+                    double rtol)
 {
     double scale = 0, worst = -1;
     int64_t worst_at = -1, failed = 0;
@@ -170,6 +171,7 @@ static void remove_temp_dir(void)
 void hnt_temp_dir(char *path, size_t size)
 {
     const char *base = getenv("TMPDIR");
+    remove_temp_dir(); /* of a test before, when tests share a process */
     snprintf(temp_dir, sizeof temp_dir, "%s/hybridnet-test-XXXXXX", base != NULL ? base : "/tmp");
     ck_assert_ptr_nonnull(mkdtemp(temp_dir));
     temp_owner = getpid();

@@ -4,8 +4,8 @@
 #include "base/memory.h"
 #include "base/parallel.h"
 
-#include <stdlib.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 START_TEST(options_are_checked)

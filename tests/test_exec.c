@@ -145,7 +145,7 @@ START_TEST(nothing_is_allocated_after_creation)
     int64_t before = counter.alive;
     hn_status status;
     for (int64_t k = 0; (counter.fail_at = counter.calls + k,
-                         status = hn_exec_create(&exec, n.context, n.layer, &planned, HN_MODE_TRAIN)) != HN_OK;
+                        status = hn_exec_create(&exec, n.context, n.layer, &planned, HN_MODE_TRAIN)) != HN_OK;
          ++k) {
         ck_assert_int_eq(status, HN_E_NOMEM);
         ck_assert_int_eq(counter.alive, before);

@@ -179,7 +179,7 @@ START_TEST(parameters_have_pytorch_names)
 {
     hn_context *context = hnt_context(1);
     hn_hybrid *h = made(context, PSC, 1);
-    static const char *const wanted[] = {"conv1.weight", "bn1.running_var", "layer3.0.bn2.bias",  "fc.weight",
+    static const char *const wanted[] = {"conv1.weight", "bn1.running_var",     "layer3.0.bn2.bias", "fc.weight",
                                          "fc.bias",      "projection.0.weight", "projection.2.bias", "prototypes"};
     for (size_t w = 0; w < sizeof wanted / sizeof wanted[0]; ++w) {
         int found = 0;
@@ -346,8 +346,7 @@ static float *train_an_epoch(int32_t threads, int32_t workers, method m, int64_t
     hn_loader *loaders[2] = {NULL, NULL};
     for (int i = 0; i < 2; ++i) {
         hn_sampler *sampler = NULL;
-        hnt_ok(hn_sampler_create(&sampler, context,
-                                 i == 0 ? HN_SAMPLER_INSTANCE_BALANCED : HN_SAMPLER_CLASS_BALANCED,
+        hnt_ok(hn_sampler_create(&sampler, context, i == 0 ? HN_SAMPLER_INSTANCE_BALANCED : HN_SAMPLER_CLASS_BALANCED,
                                  hn_dataset_labels(data), 100, CLASSES, NULL));
         hn_loader_options o;
         hn_loader_options_init(&o, sizeof o);

@@ -257,8 +257,11 @@ static void l2norm_reference(const double *x, const double *w, double *y)
 static const struct {
     int layer;
     void (*reference)(const double *x, const double *w, double *y);
-} references[] = {
-    {0, linear_reference}, {3, relu_reference}, {4, max_pool_reference}, {5, avg_pool_reference}, {6, l2norm_reference}};
+} references[] = {{0, linear_reference},
+                  {3, relu_reference},
+                  {4, max_pool_reference},
+                  {5, avg_pool_reference},
+                  {6, l2norm_reference}};
 
 /* dy . reference(x, w) */
 static double dot_reference(int r, const double *x, const double *w, const float *dy, double *y, int64_t n)
@@ -271,8 +274,8 @@ static double dot_reference(int r, const double *x, const double *w, const float
 }
 
 /* Central differences of the reference with respect to one of its arrays. */
-static void differences(int r, double *array, int64_t count, const double *x, const double *w, const float *dy, double *y,
-                        int64_t n, double *gradient)
+static void differences(int r, double *array, int64_t count, const double *x, const double *w, const float *dy,
+                        double *y, int64_t n, double *gradient)
 {
     const double h = 1e-5;
     for (int64_t i = 0; i < count; ++i) {

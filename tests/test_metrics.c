@@ -33,9 +33,9 @@ START_TEST(figures_by_hand)
     hnt_ok(hn_metrics_get(m, &r));
     ck_assert_int_eq(r.images, 7);
     hnt_close_d("top1", r.top1, 5.0 / 7, 1e-12);
-    hnt_close_d("many", r.many, 2.0 / 3, 1e-12);                    /* class 0: 101 > 100 */
-    hnt_close_d("medium", r.medium, (1.0 + 0.5) / 2, 1e-12);        /* classes 1 and 2: 100 and 20 */
-    hnt_close_d("few", r.few, 1.0, 1e-12);                          /* class 3: 19 < 20 */
+    hnt_close_d("many", r.many, 2.0 / 3, 1e-12);             /* class 0: 101 > 100 */
+    hnt_close_d("medium", r.medium, (1.0 + 0.5) / 2, 1e-12); /* classes 1 and 2: 100 and 20 */
+    hnt_close_d("few", r.few, 1.0, 1e-12);                   /* class 3: 19 < 20 */
     ck_assert_int_eq(r.many_classes, 1);
     ck_assert_int_eq(r.medium_classes, 2);
     ck_assert_int_eq(r.few_classes, 1);

@@ -139,7 +139,7 @@ START_TEST(class_aware_cycles)
         }
         for (int c = 0; c < CLASSES; ++c)
             ck_assert_int_eq(classes[c], class_counts[c] > 0); /* every class once a cycle */
-        for (int i = 0; i < IMAGES; ++i)                        /* every image once before any repeats */
+        for (int i = 0; i < IMAGES; ++i)                       /* every image once before any repeats */
             if (labels[i] >= 0) {
                 int64_t n = class_counts[labels[i]];
                 ck_assert_int_ge(drawn[i], (cycle + 1) / n);
@@ -169,12 +169,12 @@ START_TEST(frequencies)
                 count[index[i]]++;
             for (int i = 0; i < IMAGES; ++i) {
                 double n = labels[i] >= 0 ? (double)class_counts[labels[i]] : 1, t = (double)epoch / 10;
-                p[i] = kind == WEIGHTED                      ? weight_of(i)
-                       : labels[i] < 0                       ? 0
-                       : kind == HN_SAMPLER_SQUARE_ROOT      ? sqrt(n) / n
-                       : kind == HN_SAMPLER_REVERSED         ? 1 / n / n
-                       : kind == HN_SAMPLER_PROGRESSIVE      ? ((1 - t) * n / (IMAGES - 2) + t / 4) / n
-                                                             : 1 / n;
+                p[i] = kind == WEIGHTED                 ? weight_of(i)
+                       : labels[i] < 0                  ? 0
+                       : kind == HN_SAMPLER_SQUARE_ROOT ? sqrt(n) / n
+                       : kind == HN_SAMPLER_REVERSED    ? 1 / n / n
+                       : kind == HN_SAMPLER_PROGRESSIVE ? ((1 - t) * n / (IMAGES - 2) + t / 4) / n
+                                                        : 1 / n;
                 sum += p[i];
             }
             for (int i = 0; i < IMAGES; ++i) {
@@ -233,7 +233,8 @@ START_TEST(bad_input_is_named)
     o.epoch_length = -4;
     hnt_fails(hn_sampler_create(&s, context, 0, labels, 3, 6, &o), HN_E_ARG, "epoch_length is -4");
     hnt_fails(hn_sampler_create_weighted(&s, context, (const double[]){1, -2}, 2, NULL), HN_E_ARG, "weights[1] is -2");
-    hnt_fails(hn_sampler_create_weighted(&s, context, (const double[]){1, (double)NAN}, 2, NULL), HN_E_ARG, "weights[1]");
+    hnt_fails(hn_sampler_create_weighted(&s, context, (const double[]){1, (double)NAN}, 2, NULL), HN_E_ARG,
+              "weights[1]");
     hnt_fails(hn_sampler_create_weighted(&s, context, (const double[]){0, 0}, 2, NULL), HN_E_ARG, "sum is 0");
     ck_assert_ptr_null(s);
     hnt_ok(hn_sampler_create(&s, context, 0, labels, 3, 6, NULL));
@@ -261,9 +262,8 @@ START_TEST(every_allocation_may_fail)
             hn_sampler_options_init(&o, sizeof o);
             o.total_epochs = 2;
             hnt_ok(hnt_counting_context(&context, &counter, 1));
-            hn_status status = kind == WEIGHTED
-                                   ? hn_sampler_create_weighted(&s, context, weights, 2, &o)
-                                   : hn_sampler_create(&s, context, kind, labels, IMAGES, CLASSES, &o);
+            hn_status status = kind == WEIGHTED ? hn_sampler_create_weighted(&s, context, weights, 2, &o)
+                                                : hn_sampler_create(&s, context, kind, labels, IMAGES, CLASSES, &o);
             if (status < 0) {
                 ck_assert_int_eq(status, HN_E_NOMEM);
                 ck_assert_ptr_null(s);

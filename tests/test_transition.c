@@ -24,12 +24,10 @@ START_TEST(formulas)
     static const struct {
         int32_t kind;
         double first, middle, last; /* of 200 epochs: 0, 100, 199 */
-    } table[] = {{HN_TRANSITION_PARABOLIC, 1, 0.75, 1 - 199.0 * 199 / 40000},
-                 {HN_TRANSITION_LINEAR, 1, 0.5, 0.005},
-                 {HN_TRANSITION_COSINE, 1, 0.70710678118654752, 0.00785390089},
-                 {HN_TRANSITION_FIXED, 0.5, 0.5, 0.5},
-                 {HN_TRANSITION_PARABOLIC_INCREASE, 0, 0.25, 199.0 * 199 / 40000},
-                 {HN_TRANSITION_SEPARATE, 1, 1, 0}};
+    } table[] = {
+        {HN_TRANSITION_PARABOLIC, 1, 0.75, 1 - 199.0 * 199 / 40000},      {HN_TRANSITION_LINEAR, 1, 0.5, 0.005},
+        {HN_TRANSITION_COSINE, 1, 0.70710678118654752, 0.00785390089},    {HN_TRANSITION_FIXED, 0.5, 0.5, 0.5},
+        {HN_TRANSITION_PARABOLIC_INCREASE, 0, 0.25, 199.0 * 199 / 40000}, {HN_TRANSITION_SEPARATE, 1, 1, 0}};
     for (size_t i = 0; i < sizeof table / sizeof table[0]; ++i) {
         ck_assert_double_eq_tol(alpha_of(table[i].kind, 0, 200, 0, 0), table[i].first, 1e-9);
         ck_assert_double_eq_tol(alpha_of(table[i].kind, 0, 200, 100, 3), table[i].middle, 1e-9);

@@ -42,7 +42,8 @@ HN_API HN_MUST_CHECK hn_status hn_loader_create(hn_loader **out, hn_context *con
 /* Batches an epoch. */
 HN_API int64_t hn_loader_batches(const hn_loader *loader);
 
-/* Goes to batch `batch` of `epoch`; batches prepared ahead are dropped. */
+/* Goes to batch `batch` of `epoch`, below the number of batches an epoch (the end of an epoch is the start of the next);
+ * batches prepared ahead are dropped. HN_E_ARG. */
 HN_API HN_MUST_CHECK hn_status hn_loader_seek(hn_loader *loader, int64_t epoch, int64_t batch);
 
 /* The next batch: HN_OK, or HN_END after the epoch's last one (*batch untouched; the loader then stands at the start of

@@ -34,7 +34,8 @@ hn_status hn_safetensors_open(hn_safetensors **out, hn_context *context, const c
     (void)out;
     (void)context;
     (void)path;
-    return hni_fail(HN_E_UNSUPPORTED, "hn_safetensors_open: this build is without jansson (CMake option HN_SAFETENSORS)");
+    return hni_fail(HN_E_UNSUPPORTED,
+                    "hn_safetensors_open: this build is without jansson (CMake option HN_SAFETENSORS)");
 }
 
 #else
@@ -105,8 +106,7 @@ static hn_status read_metadata(reader *r, json_t *object)
     f->metadata_capacity = (int64_t)n;
     const char *key;
     json_t *value;
-    json_object_foreach(object, key, value)
-    {
+    json_object_foreach (object, key, value) {
         FORMAT_IF(!json_is_string(value), "__metadata__ of %s: the value of %.64s is not a string", r->path, key);
         hni_safetensors_meta *m = &f->metadata[f->metadata_count];
         m->key = hni_copy_string(f->context, key);
@@ -233,8 +233,7 @@ static hn_status read_all(reader *r)
         return hni_no_memory(function, n * sizeof *r->spans);
     const char *name;
     json_t *value;
-    json_object_foreach(r->header, name, value)
-    {
+    json_object_foreach (r->header, name, value) {
         if (strcmp(name, "__metadata__") == 0)
             HNI_TRY(read_metadata(r, value));
         else

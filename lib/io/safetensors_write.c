@@ -13,7 +13,8 @@ hn_status hn_safetensors_write(hn_context *context, const char *path, const hn_n
     (void)count;
     (void)metadata;
     (void)metadata_count;
-    return hni_fail(HN_E_UNSUPPORTED, "hn_safetensors_write: this build is without jansson (CMake option HN_SAFETENSORS)");
+    return hni_fail(HN_E_UNSUPPORTED,
+                    "hn_safetensors_write: this build is without jansson (CMake option HN_SAFETENSORS)");
 }
 
 #else

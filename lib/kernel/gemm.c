@@ -39,8 +39,8 @@ static void run_block(void *arg, int64_t task, int32_t thread)
     const product *p = arg;
     (void)thread;
     int64_t i = task * p->block, rows = p->m - i < p->block ? p->m - i : p->block;
-    hni_gemm(p->trans_a, p->trans_b, rows, p->n, p->k, p->alpha, p->trans_a ? p->a + i : p->a + i * p->lda, p->lda, p->b,
-             p->ldb, p->beta, p->c + i * p->ldc, p->ldc);
+    hni_gemm(p->trans_a, p->trans_b, rows, p->n, p->k, p->alpha, p->trans_a ? p->a + i : p->a + i * p->lda, p->lda,
+             p->b, p->ldb, p->beta, p->c + i * p->ldc, p->ldc);
 }
 
 void hni_gemm_parallel(int32_t num_threads, bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, float alpha,

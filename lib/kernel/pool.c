@@ -31,7 +31,8 @@ static void forward_image(void *arg, int64_t image, int32_t thread)
     mean_rows(a->pixels, a->channels, a->from + image * a->pixels * a->channels, a->to + image * a->channels);
 }
 
-void hni_avg_pool_forward(int32_t num_threads, int64_t images, int64_t pixels, int64_t channels, const float *x, float *y)
+void hni_avg_pool_forward(int32_t num_threads, int64_t images, int64_t pixels, int64_t channels, const float *x,
+                          float *y)
 {
     average a = {pixels, channels, x, y};
     hni_parallel(num_threads, images, forward_image, &a);

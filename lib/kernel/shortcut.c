@@ -23,7 +23,8 @@ static void forward_image(void *arg, int64_t image, int32_t thread)
     memset(s, 0, (size_t)(g->out_height * g->out_width * g->out_channels) * sizeof *s);
     for (int64_t y = 0; y < g->out_height; ++y)
         for (int64_t x = 0; x < g->out_width; ++x) {
-            const float *from = j->x + ((image * g->height + y * g->stride) * g->width + x * g->stride) * g->in_channels;
+            const float *from =
+                j->x + ((image * g->height + y * g->stride) * g->width + x * g->stride) * g->in_channels;
             memcpy(s + (y * g->out_width + x) * g->out_channels + before, from, (size_t)g->in_channels * sizeof *s);
         }
 }

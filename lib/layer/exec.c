@@ -12,7 +12,7 @@ struct hn_exec {
     hn_layer *layer;
     hn_desc planned; /* input of the largest batch */
     int32_t mode;
-    bool ready;   /* forward has run: backward may */
+    bool ready; /* forward has run: backward may */
     hn_layer_call call;
     hn_tensor y;  /* of the last forward */
     char *memory; /* y, workspace, scratch */
@@ -21,7 +21,8 @@ struct hn_exec {
 
 hn_status hn_exec_create(hn_exec **out, hn_context *context, hn_layer *layer, const hn_desc *input, int32_t mode)
 {
-    HNI_FAIL_IF(out == NULL || context == NULL || layer == NULL || input == NULL, HN_E_ARG, "hn_exec_create: %s is NULL",
+    HNI_FAIL_IF(out == NULL || context == NULL || layer == NULL || input == NULL, HN_E_ARG,
+                "hn_exec_create: %s is NULL",
                 out == NULL       ? "out"
                 : context == NULL ? "context"
                 : layer == NULL   ? "layer"
@@ -82,9 +83,12 @@ hn_status hn_exec_forward(hn_exec *exec, const hn_tensor *x, const hn_tensor **y
 {
     char got[HNI_DESC_TEXT], want[HNI_DESC_TEXT];
     HNI_FAIL_IF(exec == NULL || x == NULL || y == NULL, HN_E_ARG, "hn_exec_forward: %s is NULL",
-                exec == NULL ? "exec" : x == NULL ? "x" : "y");
-    HNI_FAIL_IF(!fits(&x->desc, &exec->planned), HN_E_SHAPE, "hn_exec_forward: x is %s; the executor was planned for %s",
-                hni_desc_text(&x->desc, got), hni_desc_text(&exec->planned, want));
+                exec == NULL ? "exec"
+                : x == NULL  ? "x"
+                             : "y");
+    HNI_FAIL_IF(!fits(&x->desc, &exec->planned), HN_E_SHAPE,
+                "hn_exec_forward: x is %s; the executor was planned for %s", hni_desc_text(&x->desc, got),
+                hni_desc_text(&exec->planned, want));
     hn_layer_plan plan;
     HNI_TRY(hn_layer_plan_call(exec->layer, &x->desc, exec->mode, exec->call.num_threads, &plan));
     exec->ready = false;

@@ -31,7 +31,8 @@ static hn_status backward(void *self, const hn_layer_call *call)
     const int64_t rows = call->input.dim[0], dim = call->input.dim[1];
     (void)self;
     if (call->dx != NULL)
-        hni_rownorm_backward(call->num_threads, rows, dim, call->y, call->workspace, call->dy, 1.0f, 0.0f, call->dx, dim);
+        hni_rownorm_backward(call->num_threads, rows, dim, call->y, call->workspace, call->dy, 1.0f, 0.0f, call->dx,
+                             dim);
     return HN_OK;
 }
 

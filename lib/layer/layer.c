@@ -13,14 +13,17 @@ enum { MAX_NAME = 255 };
 hn_status hn_layer_create(hn_layer **out, hn_context *context, const hn_layer_ops *ops, void *self)
 {
     HNI_FAIL_IF(out == NULL || context == NULL || ops == NULL, HN_E_ARG, "hn_layer_create: %s is NULL",
-                out == NULL ? "out" : context == NULL ? "context" : "ops");
+                out == NULL       ? "out"
+                : context == NULL ? "context"
+                                  : "ops");
     hn_layer_ops table = {.struct_size = sizeof table};
     HNI_TRY(hni_options_read(&table, sizeof table, ops, "hn_layer_create"));
     HNI_FAIL_IF(table.kind == NULL || table.plan == NULL || table.forward == NULL || table.backward == NULL, HN_E_ARG,
-                "hn_layer_create: the table lacks %s", table.kind == NULL      ? "kind"
-                                                       : table.plan == NULL    ? "plan"
-                                                       : table.forward == NULL ? "forward"
-                                                                               : "backward");
+                "hn_layer_create: the table lacks %s",
+                table.kind == NULL      ? "kind"
+                : table.plan == NULL    ? "plan"
+                : table.forward == NULL ? "forward"
+                                        : "backward");
     hn_layer *layer = hni_alloc(context, sizeof *layer);
     if (layer == NULL)
         return hni_no_memory("hn_layer_create", sizeof *layer);
@@ -76,7 +79,9 @@ hn_status hn_layer_add_param(hn_layer *layer, const char *name, const hn_desc *d
                              hn_tensor **value, hn_tensor **grad)
 {
     HNI_FAIL_IF(layer == NULL || desc == NULL || value == NULL, HN_E_ARG, "hn_layer_add_param: %s is NULL",
-                layer == NULL ? "layer" : desc == NULL ? "desc" : "value");
+                layer == NULL  ? "layer"
+                : desc == NULL ? "desc"
+                               : "value");
     HNI_TRY(check_name("hn_layer_add_param", name));
     HNI_FAIL_IF(name[0] == '\0', HN_E_ARG, "hn_layer_add_param: the name is empty");
     HNI_FAIL_IF(desc->dtype != HN_F32, HN_E_ARG, "hn_layer_add_param: %s is not f32", name);
@@ -209,7 +214,9 @@ hn_status hn_layer_plan_call(const hn_layer *layer, const hn_desc *input, int32_
                              hn_layer_plan *plan)
 {
     HNI_FAIL_IF(layer == NULL || input == NULL || plan == NULL, HN_E_ARG, "hn_layer_plan_call: %s is NULL",
-                layer == NULL ? "layer" : input == NULL ? "input" : "plan");
+                layer == NULL   ? "layer"
+                : input == NULL ? "input"
+                                : "plan");
     *plan = (hn_layer_plan){.struct_size = sizeof *plan};
     HNI_TRY(layer->ops.plan(layer->self, input, mode, num_threads, plan));
     int64_t count;

@@ -18,12 +18,13 @@ static hn_status geometry(const max_pool *p, const hn_desc *input, hni_max_pool 
     HNI_TRY(hni_layer_check_input("max_pool", input, 4));
     const int64_t *d = input->dim;
     int64_t height = d[1] + 2 * p->padding - p->kernel, width = d[2] + 2 * p->padding - p->kernel;
-    HNI_FAIL_IF(height < 0 || width < 0, HN_E_SHAPE, "max_pool: the input is %s; a window of %d with padding %d does not "
-                                                     "fit into it",
+    HNI_FAIL_IF(height < 0 || width < 0, HN_E_SHAPE,
+                "max_pool: the input is %s; a window of %d with padding %d does not "
+                "fit into it",
                 hni_desc_text(input, text), (int)p->kernel, (int)p->padding);
     HNI_FAIL_IF(d[1] * d[2] > INT32_MAX, HN_E_SHAPE, "max_pool: the input is %s; an image is too large",
                 hni_desc_text(input, text));
-    *g = (hni_max_pool){d[0],      d[1],       d[2],         d[3], height / p->stride + 1, width / p->stride + 1,
+    *g = (hni_max_pool){d[0],      d[1],      d[2],      d[3], height / p->stride + 1, width / p->stride + 1,
                         p->kernel, p->stride, p->padding};
     return HN_OK;
 }
@@ -76,7 +77,8 @@ hn_status hn_max_pool_create(hn_layer **out, hn_context *context, int32_t kernel
     HNI_FAIL_IF(kernel < 1 || kernel > 64 || stride < 1 || stride > 64, HN_E_ARG,
                 "hn_max_pool_create: kernel is %d and stride is %d; both must be in [1, 64]", (int)kernel, (int)stride);
     HNI_FAIL_IF(padding < 0 || padding > kernel / 2, HN_E_ARG,
-                "hn_max_pool_create: padding is %d; it must be in [0, kernel / 2 = %d]", (int)padding, (int)(kernel / 2));
+                "hn_max_pool_create: padding is %d; it must be in [0, kernel / 2 = %d]", (int)padding,
+                (int)(kernel / 2));
     max_pool *p = hni_alloc(context, sizeof *p);
     if (p == NULL)
         return hni_no_memory("hn_max_pool_create", sizeof *p);

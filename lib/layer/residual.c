@@ -54,13 +54,19 @@ static hn_status geometry(const residual *r, const hn_desc *x, const hn_desc *y,
         fits = hni_desc_equal(x, y);
         *g = (hni_shortcut){x->dim[0], 1, 1, n / x->dim[0], 1, 1, n / x->dim[0], 1};
     } else {
-        *g = (hni_shortcut){x->dim[0], x->dim[1], x->dim[2], x->dim[3],  (x->dim[1] - 1) / o->stride + 1,
-                            (x->dim[2] - 1) / o->stride + 1, o->out_channels, o->stride};
+        *g = (hni_shortcut){x->dim[0],
+                            x->dim[1],
+                            x->dim[2],
+                            x->dim[3],
+                            (x->dim[1] - 1) / o->stride + 1,
+                            (x->dim[2] - 1) / o->stride + 1,
+                            o->out_channels,
+                            o->stride};
         fits = x->ndim == 4 && y->ndim == 4 && x->dim[3] == o->in_channels && y->dim[0] == g->images &&
                y->dim[1] == g->out_height && y->dim[2] == g->out_width && y->dim[3] == g->out_channels;
     }
-    HNI_FAIL_IF(!fits, HN_E_SHAPE, "residual: the shortcut does not lead from %s to the body's %s", hni_desc_text(x, xt),
-                hni_desc_text(y, yt));
+    HNI_FAIL_IF(!fits, HN_E_SHAPE, "residual: the shortcut does not lead from %s to the body's %s",
+                hni_desc_text(x, xt), hni_desc_text(y, yt));
     return HN_OK;
 }
 
@@ -237,7 +243,9 @@ hn_status hn_residual_create(hn_layer **out, hn_context *context, hn_layer *body
 {
     hn_residual_options o = defaults;
     HNI_FAIL_IF(out == NULL || context == NULL || body == NULL, HN_E_ARG, "hn_residual_create: %s is NULL",
-                out == NULL ? "out" : context == NULL ? "context" : "body");
+                out == NULL       ? "out"
+                : context == NULL ? "context"
+                                  : "body");
     HNI_TRY(hni_options_read(&o, sizeof o, options, "hn_residual_create"));
     HNI_TRY(check_options(&o));
     hn_layer *projection = NULL, *layer = NULL;

@@ -149,8 +149,8 @@ static hn_status allocate(hn_sampler *s, int64_t table, int64_t order, int64_t c
     return ok ? HN_OK : hni_no_memory("hn_sampler_create", (t * 4 + (size_t)order + 2 * (size_t)cycle) * bytes);
 }
 
-static hn_status start(hn_sampler **out, hn_context *context, int32_t kind, int64_t n, const hn_sampler_options *options,
-                       const char *function)
+static hn_status start(hn_sampler **out, hn_context *context, int32_t kind, int64_t n,
+                       const hn_sampler_options *options, const char *function)
 {
     hn_sampler_options o = defaults;
     HNI_FAIL_IF(context == NULL, HN_E_ARG, "%s: context is NULL", function);
@@ -211,8 +211,9 @@ hn_status hn_sampler_create_weighted(hn_sampler **out, hn_context *context, cons
                     "%s: weights[%" PRId64 "] is %g; it must be finite and not negative", function, i, weights[i]);
         sum += weights[i];
     }
-    HNI_FAIL_IF(n > 0 && !(sum > 0.0 && isfinite(sum)), HN_E_ARG, "%s: the weights' sum is %g; it must be positive and "
-                                                                  "finite",
+    HNI_FAIL_IF(n > 0 && !(sum > 0.0 && isfinite(sum)), HN_E_ARG,
+                "%s: the weights' sum is %g; it must be positive and "
+                "finite",
                 function, sum);
     hn_sampler *s = NULL;
     HNI_TRY(start(&s, context, WEIGHTED, n, options, function));
@@ -276,7 +277,9 @@ hn_status hn_sampler_seek(hn_sampler *sampler, int64_t epoch, int64_t position)
 hn_status hn_sampler_next(hn_sampler *s, int64_t *index, int64_t capacity, int64_t *got)
 {
     HNI_FAIL_IF(s == NULL || index == NULL || got == NULL, HN_E_ARG, "hn_sampler_next: %s is NULL",
-                s == NULL ? "sampler" : index == NULL ? "index" : "got");
+                s == NULL       ? "sampler"
+                : index == NULL ? "index"
+                                : "got");
     HNI_FAIL_IF(capacity < 1, HN_E_ARG, "hn_sampler_next: capacity is %" PRId64 "; it must be positive", capacity);
     int64_t left = s->length - s->position, n = left < capacity ? left : capacity;
     for (int64_t i = 0; i < n; ++i) {

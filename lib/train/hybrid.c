@@ -19,9 +19,10 @@ void hn_hybrid_options_init(hn_hybrid_options *options, size_t struct_size)
 static hn_status check_parts(const hn_hybrid_parts *p)
 {
     HNI_FAIL_IF(p->backbone == NULL || p->classifier == NULL || p->classifier_loss == NULL, HN_E_ARG,
-                "hn_hybrid_create: parts lack the %s", p->backbone == NULL     ? "backbone"
-                                                       : p->classifier == NULL ? "classifier"
-                                                                               : "classifier_loss");
+                "hn_hybrid_create: parts lack the %s",
+                p->backbone == NULL     ? "backbone"
+                : p->classifier == NULL ? "classifier"
+                                        : "classifier_loss");
     HNI_FAIL_IF((p->projection == NULL) != (p->feature_loss == NULL), HN_E_ARG,
                 "hn_hybrid_create: parts have a %s without a %s", p->projection == NULL ? "feature_loss" : "projection",
                 p->projection == NULL ? "projection" : "feature_loss");
@@ -211,10 +212,14 @@ static hn_status infer(hn_hybrid *h, const hn_tensor *images, const hn_tensor **
 hn_status hn_hybrid_predict(hn_hybrid *hybrid, const hn_tensor *images, hn_matf *logits)
 {
     HNI_FAIL_IF(hybrid == NULL || images == NULL || logits == NULL || logits->data == NULL, HN_E_ARG,
-                "hn_hybrid_predict: %s is NULL", hybrid == NULL ? "hybrid" : images == NULL ? "images" : "logits");
+                "hn_hybrid_predict: %s is NULL",
+                hybrid == NULL   ? "hybrid"
+                : images == NULL ? "images"
+                                 : "logits");
     int64_t rows = images->desc.dim[0], classes = hybrid->classifier.gradient->desc.dim[1];
     HNI_FAIL_IF(logits->rows != rows || logits->cols != classes || logits->ld < classes, HN_E_SHAPE,
-                "hn_hybrid_predict: logits is %" PRId64 "x%" PRId64 " (ld %" PRId64 "); it must be %" PRId64 "x%" PRId64,
+                "hn_hybrid_predict: logits is %" PRId64 "x%" PRId64 " (ld %" PRId64 "); it must be %" PRId64
+                "x%" PRId64,
                 logits->rows, logits->cols, logits->ld, rows, classes);
     const hn_tensor *result;
     HNI_TRY(infer(hybrid, images, &result));
@@ -227,7 +232,9 @@ hn_status hn_hybrid_predict(hn_hybrid *hybrid, const hn_tensor *images, hn_matf 
 hn_status hn_hybrid_evaluate(hn_hybrid *hybrid, hn_loader *loader, hn_metrics *metrics)
 {
     HNI_FAIL_IF(hybrid == NULL || loader == NULL || metrics == NULL, HN_E_ARG, "hn_hybrid_evaluate: %s is NULL",
-                hybrid == NULL ? "hybrid" : loader == NULL ? "loader" : "metrics");
+                hybrid == NULL   ? "hybrid"
+                : loader == NULL ? "loader"
+                                 : "metrics");
     for (;;) {
         hn_batch batch = {.struct_size = sizeof batch};
         hn_status status = hn_loader_next(loader, &batch);

@@ -98,9 +98,9 @@ hn_status hn_hybrid_param(const hn_hybrid *hybrid, int64_t index, hn_param *para
 
 int64_t hn_hybrid_parameter_total(const hn_hybrid *hybrid)
 {
-    return hybrid == NULL ? 0
-                          : hn_layer_parameter_total(hybrid->backbone) +
-                                hn_layer_parameter_total(hybrid->classifier.head);
+    return hybrid == NULL
+               ? 0
+               : hn_layer_parameter_total(hybrid->backbone) + hn_layer_parameter_total(hybrid->classifier.head);
 }
 
 hn_status hn_hybrid_save(const hn_hybrid *h, const char *path)

@@ -27,8 +27,8 @@ hn_status hn_metrics_create(hn_metrics **out, hn_context *context, int32_t class
 {
     HNI_FAIL_IF(out == NULL || context == NULL, HN_E_ARG, "hn_metrics_create: %s is NULL",
                 out == NULL ? "out" : "context");
-    HNI_FAIL_IF(classes < 1 || classes > MAX_CLASSES, HN_E_ARG, "hn_metrics_create: classes is %d; it must be in [1, %d]",
-                (int)classes, (int)MAX_CLASSES);
+    HNI_FAIL_IF(classes < 1 || classes > MAX_CLASSES, HN_E_ARG,
+                "hn_metrics_create: classes is %d; it must be in [1, %d]", (int)classes, (int)MAX_CLASSES);
     for (int32_t c = 0; train_counts != NULL && c < classes; ++c)
         HNI_FAIL_IF(train_counts[c] < 0, HN_E_ARG, "hn_metrics_create: train_counts[%d] is %" PRId64, (int)c,
                     train_counts[c]);
@@ -51,7 +51,10 @@ hn_status hn_metrics_create(hn_metrics **out, hn_context *context, int32_t class
 hn_status hn_metrics_add(hn_metrics *m, const hn_cmatf *logits, const int32_t *labels)
 {
     HNI_FAIL_IF(m == NULL || logits == NULL || labels == NULL || (logits->data == NULL && logits->rows > 0), HN_E_ARG,
-                "hn_metrics_add: %s is NULL", m == NULL ? "metrics" : labels == NULL ? "labels" : "logits");
+                "hn_metrics_add: %s is NULL",
+                m == NULL        ? "metrics"
+                : labels == NULL ? "labels"
+                                 : "logits");
     HNI_FAIL_IF(logits->rows < 0 || logits->cols != m->classes || logits->ld < logits->cols, HN_E_SHAPE,
                 "hn_metrics_add: logits is %" PRId64 "x%" PRId64 " (ld %" PRId64 "); it must have %d columns",
                 logits->rows, logits->cols, logits->ld, (int)m->classes);

@@ -55,7 +55,9 @@ hn_status hn_sgd_update(const hn_sgd_options *options, int64_t n, const float *g
     HNI_TRY(read_options(&o, options, "hn_sgd_update"));
     HNI_FAIL_IF(n < 0, HN_E_ARG, "hn_sgd_update: n is %" PRId64, n);
     HNI_FAIL_IF(n > 0 && (grad == NULL || velocity == NULL || weight == NULL), HN_E_ARG, "hn_sgd_update: %s is NULL",
-                grad == NULL ? "grad" : velocity == NULL ? "velocity" : "weight");
+                grad == NULL       ? "grad"
+                : velocity == NULL ? "velocity"
+                                   : "weight");
     const hni_sgd s = {o.lr, o.momentum, o.weight_decay, o.nesterov};
     hni_sgd_update(&s, n, grad, velocity, weight);
     return HN_OK;
@@ -94,7 +96,9 @@ static hn_status reserve(hn_optimizer *o)
 hn_status hn_optimizer_add(hn_optimizer *optimizer, const hn_param *param)
 {
     HNI_FAIL_IF(optimizer == NULL || param == NULL || param->value == NULL, HN_E_ARG, "hn_optimizer_add: %s is NULL",
-                optimizer == NULL ? "optimizer" : param == NULL ? "param" : "param->value");
+                optimizer == NULL ? "optimizer"
+                : param == NULL   ? "param"
+                                  : "param->value");
     if (param->grad == NULL)
         return HN_OK;
     HNI_FAIL_IF(!hni_desc_equal(&param->value->desc, &param->grad->desc) || param->value->desc.dtype != HN_F32,
@@ -186,8 +190,8 @@ static void update_block(void *arg, int64_t block, int32_t thread)
     int64_t at = (block - s->first_block) * BLOCK, left = hn_tensor_count(s->value) - at;
     const hn_sgd_options *p = &o->options;
     const hni_sgd sgd = {p->lr, p->momentum, p->decay_all || s->decay ? p->weight_decay : 0.0f, p->nesterov};
-    hni_sgd_update(&sgd, left < BLOCK ? left : BLOCK, (const float *)s->grad->data + at, (float *)s->velocity->data + at,
-                   (float *)s->value->data + at);
+    hni_sgd_update(&sgd, left < BLOCK ? left : BLOCK, (const float *)s->grad->data + at,
+                   (float *)s->velocity->data + at, (float *)s->value->data + at);
 }
 
 hn_status hn_optimizer_step(hn_optimizer *optimizer)
