@@ -69,8 +69,8 @@ enum { BLOCK = 1 << 15 }; /* values a task: 128 KiB of each array */
 
 typedef struct flat {
     int64_t n;
-    const float *a, *b;
-    float *out;
+    const float *s;
+    float *y;
 } flat;
 
 HNI_CLONES static void add_relu(int64_t n, const float *restrict s, float *restrict y)
@@ -86,31 +86,11 @@ static void add_relu_block(void *arg, int64_t task, int32_t thread)
     const flat *f = arg;
     (void)thread;
     int64_t at = task * BLOCK, n = f->n - at < BLOCK ? f->n - at : BLOCK;
-    add_relu(n, f->a + at, f->out + at);
+    add_relu(n, f->s + at, f->y + at);
 }
 
 void hni_shortcut_add_relu(int32_t num_threads, int64_t n, const float *s, float *y)
 {
-    flat f = {.n = n, .a = s, .out = y};
+    flat f = {n, s, y};
     hni_parallel(num_threads, (n + BLOCK - 1) / BLOCK, add_relu_block, &f);
-}
-
-HNI_CLONES static void relu_backward(int64_t n, const float *restrict y, const float *restrict dy, float *restrict ds)
-{
-    for (int64_t i = 0; i < n; ++i)
-        ds[i] = y[i] > 0.0f ? dy[i] : 0.0f;
-}
-
-static void relu_backward_block(void *arg, int64_t task, int32_t thread)
-{
-    const flat *f = arg;
-    (void)thread;
-    int64_t at = task * BLOCK, n = f->n - at < BLOCK ? f->n - at : BLOCK;
-    relu_backward(n, f->a + at, f->b + at, f->out + at);
-}
-
-void hni_shortcut_relu_backward(int32_t num_threads, int64_t n, const float *y, const float *dy, float *ds)
-{
-    flat f = {.n = n, .a = y, .b = dy, .out = ds};
-    hni_parallel(num_threads, (n + BLOCK - 1) / BLOCK, relu_backward_block, &f);
 }

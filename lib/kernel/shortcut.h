@@ -18,7 +18,5 @@ void hni_shortcut_backward_add(int32_t num_threads, const hni_shortcut *g, const
 
 /* y = max(y + s, 0), n values: the end of a residual block whose body could not do it itself. */
 void hni_shortcut_add_relu(int32_t num_threads, int64_t n, const float *s, float *y);
-/* ds = dy where y > 0, else 0. */
-void hni_shortcut_relu_backward(int32_t num_threads, int64_t n, const float *y, const float *dy, float *ds);
 
 #endif

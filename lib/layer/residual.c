@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "base/options.h"
 #include "base/tensor.h"
+#include "kernel/elementwise.h"
 #include "kernel/shortcut.h"
 #include "layer/layer.h"
 
@@ -172,7 +173,7 @@ static hn_status backward(void *self, const hn_layer_call *call)
         body.daddend = ds;
         body.relu = 1;
     } else {
-        hni_shortcut_relu_backward(call->num_threads, count(&call->output), call->y, call->dy, ds);
+        hni_relu_backward(call->num_threads, count(&call->output), call->y, call->dy, ds);
         body.dy = ds;
     }
     HNI_TRY(hn_layer_backward(r->body, &body));
