@@ -56,8 +56,9 @@ HN_API HN_MUST_CHECK hn_status hn_hybrid_init_params(hn_hybrid *hybrid, const hn
 
 /* One training step at learning rate lr, with alpha in [0, 1] (0 without a projection). A branch whose weight is 0 is
  * not computed and its batch may be NULL; its own parameters go on by momentum and weight decay alone, as with a zero
- * gradient. Nothing is allocated. losses may be NULL; losses->struct_size is the caller's to set. HN_E_NONFINITE if a
- * loss is not finite: no parameter has changed then, running statistics may have.                                       */
+ * gradient. Nothing is allocated once the losses' scratch has grown to the batch. losses may be NULL; losses->struct_size
+ * is the caller's to set. HN_E_NONFINITE if a loss is not finite. On any failure no parameter has changed; running
+ * statistics may have.                                                                                                  */
 HN_API HN_MUST_CHECK hn_status hn_hybrid_step(hn_hybrid *hybrid, const hn_batch *feature, const hn_batch *classifier,
                                               double alpha, double lr, hn_hybrid_losses *losses);
 
