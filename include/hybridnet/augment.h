@@ -21,6 +21,7 @@ typedef struct hn_augment_options {
 
 HN_BEGIN_DECLS
 
+/* Fills the struct with its defaults; struct_size: sizeof *options. NULL is ignored. */
 HN_API void hn_augment_options_init(hn_augment_options *options, size_t struct_size);
 
 /* HN_E_ARG with a sentence if an option is out of range for images of this shape. */

@@ -32,6 +32,7 @@ typedef struct hn_context_options {
 
 HN_BEGIN_DECLS
 
+/* Fills the struct with its defaults; struct_size: sizeof *options. NULL is ignored. */
 HN_API void hn_context_options_init(hn_context_options *options, size_t struct_size);
 
 /* Creates a context; *out is the caller's to destroy, after every object created with it.

@@ -63,8 +63,11 @@ HN_API HN_MUST_CHECK hn_status hn_dataset_create_subset(hn_dataset **out, hn_dat
 
 /* ---- reading ---- */
 
+/* Number of images; 0 for NULL. */
 HN_API int64_t hn_dataset_count(const hn_dataset *dataset);
+/* Number of classes; labels are below it. */
 HN_API int32_t hn_dataset_classes(const hn_dataset *dataset);
+/* Shape of every image. */
 HN_API hn_image_shape hn_dataset_shape(const hn_dataset *dataset);
 /* [count], borrowed. */
 HN_API const int32_t *hn_dataset_labels(const hn_dataset *dataset);
@@ -75,6 +78,7 @@ HN_API HN_MUST_CHECK hn_status hn_dataset_read(const hn_dataset *dataset, int64_
 
 /* ---- references ---- */
 
+/* Takes one more reference and returns the dataset. Any thread. */
 HN_API hn_dataset *hn_dataset_retain(hn_dataset *dataset);
 /* NULL is allowed. */
 HN_API void hn_dataset_release(hn_dataset *dataset);

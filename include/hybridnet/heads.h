@@ -16,6 +16,7 @@ typedef struct hn_projection_options {
 
 HN_BEGIN_DECLS
 
+/* Fills the struct with its defaults; struct_size: sizeof *options. NULL is ignored. */
 HN_API void hn_projection_options_init(hn_projection_options *options, size_t struct_size);
 
 /* linear - (batch norm) - ReLU - linear - (L2 norm): Wang et al. 2021, section 3.2, sizes as in SupContrast's head.

@@ -43,6 +43,7 @@ typedef struct hn_hybrid_losses {
 
 HN_BEGIN_DECLS
 
+/* Fills the struct with its defaults; struct_size: sizeof *options. NULL is ignored. */
 HN_API void hn_hybrid_options_init(hn_hybrid_options *options, size_t struct_size);
 
 /* Puts the parts together: executors, optimizer over all parameters. On failure the parts stay the caller's.
@@ -70,6 +71,7 @@ HN_API HN_MUST_CHECK hn_status hn_hybrid_evaluate(hn_hybrid *hybrid, hn_loader *
 
 /* Parameters and buffers of all parts. */
 HN_API int64_t hn_hybrid_param_count(const hn_hybrid *hybrid);
+/* Entry `index`; param->struct_size is the caller's to set, name and tensors are borrowed. HN_E_ARG. */
 HN_API HN_MUST_CHECK hn_status hn_hybrid_param(const hn_hybrid *hybrid, int64_t index, hn_param *param);
 /* Trainable values of the network used at inference: backbone and classifier. */
 HN_API int64_t hn_hybrid_parameter_total(const hn_hybrid *hybrid);
@@ -77,6 +79,7 @@ HN_API int64_t hn_hybrid_parameter_total(const hn_hybrid *hybrid);
 /* Weights to and from a safetensors file under the names above. load takes a file without projection and prototypes
  * too if strict is 0 (then those keep their values). On failure nothing has changed.                                   */
 HN_API HN_MUST_CHECK hn_status hn_hybrid_save(const hn_hybrid *hybrid, const char *path);
+/* The other way; see hn_hybrid_save. HN_E_IO, HN_E_FORMAT. */
 HN_API HN_MUST_CHECK hn_status hn_hybrid_load(hn_hybrid *hybrid, const char *path, int32_t strict);
 
 /* NULL is allowed. */

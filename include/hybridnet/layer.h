@@ -100,7 +100,9 @@ HN_API int64_t hn_layer_parameter_total(const hn_layer *layer);
  * plan: struct_size is set here. call: struct_size must be set. Statuses are the child's.                              */
 HN_API HN_MUST_CHECK hn_status hn_layer_plan_call(const hn_layer *layer, const hn_desc *input, int32_t mode,
                                                   int32_t num_threads, hn_layer_plan *plan);
+/* The child's forward; see hn_layer_plan_call. */
 HN_API HN_MUST_CHECK hn_status hn_layer_forward(const hn_layer *layer, const hn_layer_call *call);
+/* The child's backward; see hn_layer_plan_call. */
 HN_API HN_MUST_CHECK hn_status hn_layer_backward(const hn_layer *layer, const hn_layer_call *call);
 
 /* Nonzero if the layer can take an addend and a ReLU in its calls. */

@@ -37,8 +37,11 @@ typedef struct hn_residual_options {
 
 HN_BEGIN_DECLS
 
+/* Fills the struct with its defaults; struct_size: sizeof *options. NULL is ignored. */
 HN_API void hn_conv2d_options_init(hn_conv2d_options *options, size_t struct_size);
+/* Fills the struct with its defaults; struct_size: sizeof *options. NULL is ignored. */
 HN_API void hn_batchnorm_options_init(hn_batchnorm_options *options, size_t struct_size);
+/* Fills the struct with its defaults; struct_size: sizeof *options. NULL is ignored. */
 HN_API void hn_residual_options_init(hn_residual_options *options, size_t struct_size);
 
 /* 2-D convolution. "weight" [out, in, kernel, kernel], "bias" [out]. Init: He normal, fan in (He et al. 2015); bias 0. */

@@ -32,6 +32,7 @@ typedef struct hn_batch {
 
 HN_BEGIN_DECLS
 
+/* Fills the struct with its defaults; struct_size: sizeof *options. NULL is ignored. */
 HN_API void hn_loader_options_init(hn_loader_options *options, size_t struct_size);
 
 /* A loader at epoch 0. Retains dataset; takes ownership of sampler on HN_OK. HN_E_ARG, HN_E_NOMEM, HN_E_STATE (a thread

@@ -25,6 +25,7 @@ typedef struct hn_long_tail_options {
 
 HN_BEGIN_DECLS
 
+/* Fills the struct with its defaults; struct_size: sizeof *options. NULL is ignored. */
 HN_API void hn_long_tail_options_init(hn_long_tail_options *options, size_t struct_size);
 
 /* Images of each class under the profile; counts: [classes]. n_max: images of the largest class. HN_E_ARG. */

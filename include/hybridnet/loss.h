@@ -34,6 +34,7 @@ HN_BEGIN_DECLS
  * destroy.                                                                                                          */
 HN_API HN_MUST_CHECK hn_status hn_loss_create_ce(hn_loss **out, hn_context *context, int64_t classes,
                                                  const hn_loss_ce_options *options);
+/* SC as an object: any number of rows and columns. */
 HN_API HN_MUST_CHECK hn_status hn_loss_create_sc(hn_loss **out, hn_context *context, const hn_loss_sc_options *options);
 /* Prototypes: classes * prototypes_per_class x dim, one learnable parameter named "prototypes", all zero until
  * hn_loss_init_params.                                                                                           */
@@ -55,6 +56,7 @@ HN_API HN_MUST_CHECK hn_status hn_loss_apply(hn_loss *loss, const hn_tensor *inp
 
 /* Learnable parameters of the loss: 1 for PSC, 0 for the others. */
 HN_API int64_t hn_loss_param_count(const hn_loss *loss);
+/* Parameter `index`; param->struct_size is the caller's to set, its tensors are borrowed from the loss. HN_E_ARG. */
 HN_API HN_MUST_CHECK hn_status hn_loss_param(const hn_loss *loss, int64_t index, hn_param *param);
 
 /* NULL is allowed. */

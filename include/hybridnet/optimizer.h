@@ -21,6 +21,7 @@ typedef struct hn_optimizer hn_optimizer;
 
 HN_BEGIN_DECLS
 
+/* Fills the struct with its defaults; struct_size: sizeof *options. NULL is ignored. */
 HN_API void hn_sgd_options_init(hn_sgd_options *options, size_t struct_size);
 
 /* One update of n values, exactly torch.optim.SGD's: g = grad + weight_decay * weight; velocity = momentum * velocity + g;
@@ -36,7 +37,9 @@ HN_API HN_MUST_CHECK hn_status hn_optimizer_create_sgd(hn_optimizer **out, hn_co
 /* Adds one parameter (its tensors are borrowed and must outlive the optimizer), all of a layer's, or all of a loss's.
  * Buffers are passed over. HN_E_NOMEM.                                                                                */
 HN_API HN_MUST_CHECK hn_status hn_optimizer_add(hn_optimizer *optimizer, const hn_param *param);
+/* Adds all parameters of a layer, or on failure none. */
 HN_API HN_MUST_CHECK hn_status hn_optimizer_add_layer(hn_optimizer *optimizer, const hn_layer *layer);
+/* Adds all parameters of a loss, or on failure none. */
 HN_API HN_MUST_CHECK hn_status hn_optimizer_add_loss(hn_optimizer *optimizer, const hn_loss *loss);
 
 /* lr >= 0 and finite. */

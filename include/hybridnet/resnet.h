@@ -14,6 +14,7 @@ typedef struct hn_resnet_cifar_options {
 
 HN_BEGIN_DECLS
 
+/* Fills the struct with its defaults; struct_size: sizeof *options. NULL is ignored. */
 HN_API void hn_resnet_cifar_options_init(hn_resnet_cifar_options *options, size_t struct_size);
 
 /* 3x3 convolution, three stages of n basic blocks (strides 1, 2, 2; option-A shortcuts), global average pool:

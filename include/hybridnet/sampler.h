@@ -30,6 +30,7 @@ typedef struct hn_sampler_options {
 
 HN_BEGIN_DECLS
 
+/* Fills the struct with its defaults; struct_size: sizeof *options. NULL is ignored. */
 HN_API void hn_sampler_options_init(hn_sampler_options *options, size_t struct_size);
 
 /* A sampler of one of the kinds above over images 0 .. n-1, standing at epoch 0, position 0.

@@ -27,6 +27,7 @@ typedef struct hn_schedule {
 
 HN_BEGIN_DECLS
 
+/* Fills the struct with its defaults; struct_size: sizeof *schedule. NULL is ignored. */
 HN_API void hn_schedule_init(hn_schedule *schedule, size_t struct_size);
 
 /* The rate at `epoch` (0-based, fractions allowed: epoch 2.5 is in the middle of the third). Re-entrant. HN_E_ARG. */

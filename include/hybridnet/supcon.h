@@ -26,6 +26,7 @@ typedef struct hn_loss_sc_options {
 
 HN_BEGIN_DECLS
 
+/* Fills the struct with its defaults; struct_size: sizeof *options. NULL is ignored. */
 HN_API void hn_loss_sc_options_init(hn_loss_sc_options *options, size_t struct_size);
 
 /* Bytes of scratch that hn_loss_sc needs; depends on n, dim and num_threads. */

@@ -32,6 +32,7 @@ typedef struct hn_transition_options {
 
 HN_BEGIN_DECLS
 
+/* Fills the struct with its defaults; struct_size: sizeof *options. NULL is ignored. */
 HN_API void hn_transition_options_init(hn_transition_options *options, size_t struct_size);
 
 /* *out is the caller's to destroy. HN_E_ARG, HN_E_NOMEM. */
