@@ -358,7 +358,7 @@ START_TEST(options_out_of_range_are_named)
     }
     b.o = good;
     b.o.assign = 3;
-    refuse(&b, HN_E_ARG, "assign 3");
+    refuse(&b, HN_E_ARG, "assign 4");
     b.o = good;
     b.o.prototypes_per_class = 0;
     refuse(&b, HN_E_ARG, "prototypes_per_class is 0");

@@ -54,6 +54,14 @@ HN_API HN_MUST_CHECK hn_status hn_loss_init_params(hn_loss *loss, const hn_rng *
 HN_API HN_MUST_CHECK hn_status hn_loss_apply(hn_loss *loss, const hn_tensor *input, const int32_t *labels, float scale,
                                              double *value, hn_tensor *dinput);
 
+/* Tells the loss that an epoch (from 0) begins. Losses with statistics of the classes turn them over here; the others
+ * ignore it. HN_E_ARG, HN_E_NOMEM.                                                                                   */
+HN_API HN_MUST_CHECK hn_status hn_loss_begin_epoch(hn_loss *loss, int64_t epoch);
+
+/* Replaces the class weights of a cross-entropy ([classes], copied; NULL: none), as deferred re-weighting does at its
+ * epoch. HN_E_UNSUPPORTED for a loss without such weights; HN_E_ARG, HN_E_NOMEM; on failure the old ones stay.       */
+HN_API HN_MUST_CHECK hn_status hn_loss_set_class_weights(hn_loss *loss, const float *weights);
+
 /* Learnable parameters of the loss: 1 for PSC, 0 for the others. */
 HN_API int64_t hn_loss_param_count(const hn_loss *loss);
 /* Parameter `index`; param->struct_size is the caller's to set, its tensors are borrowed from the loss. HN_E_ARG. */

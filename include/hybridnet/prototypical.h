@@ -12,9 +12,10 @@
 
 /* How MPSC spreads a row over the prototypes of its class; the weights are constants to the gradient. */
 enum {
-    HN_ASSIGN_SOFT = 0,   /* w_i = softmax over m of z_i.p_y^m / tau (default) */
-    HN_ASSIGN_HARD = 1,   /* 1 for the most similar (the first of equals), else 0 */
-    HN_ASSIGN_UNIFORM = 2 /* 1 / M                                              */
+    HN_ASSIGN_SOFT = 0,    /* w_i = softmax over m of z_i.p_y^m / tau (default) */
+    HN_ASSIGN_HARD = 1,    /* 1 for the most similar (the first of equals), else 0 */
+    HN_ASSIGN_UNIFORM = 2, /* 1 / M                                              */
+    HN_ASSIGN_GIVEN = 3    /* the caller's: options.assignment                    */
 };
 
 typedef struct hn_loss_psc_options {
@@ -26,7 +27,12 @@ typedef struct hn_loss_psc_options {
     int32_t include_own;          /* 0 (default): the paper's denominator; nonzero: the own class is in it too, which
                                      for M = 1 is cosine-softmax cross-entropy                                      */
     int32_t prototypes_per_class; /* M >= 1; default 1                                                               */
-    int32_t assign;               /* HN_ASSIGN_SOFT, _HARD or _UNIFORM; no effect for M = 1                          */
+    int32_t assign;               /* HN_ASSIGN_SOFT, _HARD, _UNIFORM (these have no effect for M = 1) or _GIVEN      */
+    const float *assignment;      /* for HN_ASSIGN_GIVEN: [n * M], w of row i at i * M .. i * M + M - 1, >= 0 and finite;
+                                     they need not sum to 1. Default NULL                                           */
+    int32_t one_over_m;           /* nonzero: the whole loss of a row times 1 / M, as MPSC is written in the paper;
+                                     0 (default): the sum alone, so that M copies of one prototype change nothing but
+                                     the denominator                                                                */
 } hn_loss_psc_options;
 
 HN_BEGIN_DECLS

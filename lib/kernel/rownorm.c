@@ -25,22 +25,33 @@ double hni_dot(int64_t dim, const float *a, const float *b)
     return dot(dim, a, b);
 }
 
+HNI_CLONES static void scale_row(int64_t dim, const float *x, double factor, float *y)
+{
+    for (int64_t d = 0; d < dim; ++d)
+        y[d] = (float)((double)x[d] * factor);
+}
+
 double hni_rownorm_row(int64_t dim, const float *x, float *y)
 {
     double length = sqrt(dot(dim, x, x)), inverse = length > 0.0 ? 1.0 / length : length == 0.0 ? 0.0 : length;
-    for (int64_t d = 0; d < dim; ++d)
-        y[d] = (float)((double)x[d] * inverse);
+    scale_row(dim, x, inverse, y);
     return inverse;
+}
+
+/* dx = beta dx + factor (dy - along y) */
+HNI_CLONES static void project_row(int64_t dim, const float *y, const float *dy, double factor, double along,
+                                   float beta, float *dx)
+{
+    for (int64_t d = 0; d < dim; ++d) {
+        float g = (float)(factor * ((double)dy[d] - along * (double)y[d]));
+        dx[d] = beta == 0.0f ? g : beta * dx[d] + g;
+    }
 }
 
 void hni_rownorm_row_backward(int64_t dim, const float *y, double inverse, const float *dy, float scale, float beta,
                               float *dx)
 {
-    double along = dot(dim, dy, y), factor = (double)scale * inverse;
-    for (int64_t d = 0; d < dim; ++d) {
-        float g = (float)(factor * ((double)dy[d] - along * (double)y[d]));
-        dx[d] = beta == 0.0f ? g : beta * dx[d] + g;
-    }
+    project_row(dim, y, dy, (double)scale * inverse, dot(dim, dy, y), beta, dx);
 }
 
 typedef struct job {

@@ -44,6 +44,39 @@ HNI_CLONES static double exp_sum(int64_t n, const float *x, float shift)
     return sum;
 }
 
+float hni_row_max(int64_t n, const float *x)
+{
+    return row_max(n, x);
+}
+
+HNI_CLONES static double exp_store_sum(int64_t n, const float *x, float shift, float *y)
+{
+    double sum = 0.0;
+    int64_t i = 0;
+    while (i + LANES <= n) {
+        float lane[LANES] = {0};
+        int64_t stop = i + 16 * LANES < n - LANES + 1 ? i + 16 * LANES : n - LANES + 1;
+        for (; i < stop; i += LANES)
+            for (int64_t l = 0; l < LANES; ++l) {
+                float e = hni_exp(x[i + l] - shift);
+                y[i + l] = e;
+                lane[l] += e;
+            }
+        for (int64_t l = 0; l < LANES; ++l)
+            sum += (double)lane[l];
+    }
+    for (; i < n; ++i) {
+        y[i] = hni_exp(x[i] - shift);
+        sum += (double)y[i];
+    }
+    return sum;
+}
+
+double hni_exp_sum(int64_t n, const float *x, float shift, float *y)
+{
+    return exp_store_sum(n, x, shift, y);
+}
+
 void hni_lse_add(hni_lse *lse, int64_t n, const float *x)
 {
     float max = row_max(n, x);

@@ -16,6 +16,12 @@ void hni_lse_add(hni_lse *lse, int64_t n, const float *x);
 /* log(sum of exp); -INFINITY if nothing was added. */
 double hni_lse_value(const hni_lse *lse);
 
+/* The largest of n values; NaNs are passed over (they show in sums), -INFINITY if there is none. */
+float hni_row_max(int64_t n, const float *x);
+
+/* y[i] = exp(x[i] - shift), y may be x; returns their sum. */
+double hni_exp_sum(int64_t n, const float *x, float shift, float *y);
+
 /* y[i] = factor exp(x[i] - shift); y may be x. With a log-sum-exp's max as shift and 1 / sum as factor this is the softmax,
  * as exact for large values as for small ones.                                                                            */
 void hni_exp_shifted(int64_t n, const float *x, float shift, float factor, float *y);

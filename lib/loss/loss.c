@@ -1,5 +1,5 @@
-/* Losses as objects: options, learnable prototypes and scratch around the pure functions. */
-#include <hybridnet/loss.h>
+/* Losses as objects: what all kinds share. A kind is options, learnable prototypes and scratch around a pure function. */
+#include "loss/loss.h"
 
 #include "base/context.h"
 #include "base/error.h"
@@ -7,117 +7,33 @@
 #include "base/options.h"
 #include "base/tensor.h"
 #include "kernel/rownorm.h"
-#include "loss/prototypical.h"
 
 #include <inttypes.h>
 #include <string.h>
 
-struct hn_loss;
+/* ---- for the kinds -------------------------------------------------------------------------------------------------- */
 
-/* One kind of loss. rows and cols: of the input. */
-typedef struct loss_kind {
-    const char *name;
-    hn_status (*scratch)(const hn_loss *loss, int64_t rows, int64_t cols, size_t *bytes);
-    hn_status (*apply)(hn_loss *loss, const hn_cmatf *input, const int32_t *labels, float scale, double *value,
-                       hn_matf *dinput, const hn_scratch *scratch);
-} loss_kind;
-
-struct hn_loss {
-    hn_context *context;
-    const loss_kind *kind;
-    union {
-        hn_loss_ce_options ce;
-        hn_loss_sc_options sc;
-        hn_loss_psc_options psc;
-    } options;
-    int64_t classes, dim;                    /* CE and PSC; PSC */
-    float *class_weight, *adjustment;        /* CE: [classes], copies, or NULL */
-    hn_tensor *prototypes, *prototypes_grad; /* PSC */
-    hn_scratch scratch;
-};
-
-/* ---- the kinds ------------------------------------------------------------------------------------------------------ */
-
-static hn_status ce_scratch(const hn_loss *l, int64_t rows, int64_t cols, size_t *bytes)
-{
-    HNI_FAIL_IF(cols != l->classes, HN_E_SHAPE,
-                "hn_loss_apply: logits have %" PRId64 " columns; the loss was made for %" PRId64 " classes", cols,
-                l->classes);
-    return hn_loss_ce_scratch(&l->options.ce, rows, cols, bytes);
-}
-
-static hn_status ce_apply(hn_loss *l, const hn_cmatf *input, const int32_t *labels, float scale, double *value,
-                          hn_matf *dinput, const hn_scratch *scratch)
-{
-    hn_loss_ce_options o = l->options.ce;
-    o.grad_scale = scale;
-    return hn_loss_ce(&o, input, labels, value, NULL, dinput, scratch);
-}
-
-static hn_status sc_scratch(const hn_loss *l, int64_t rows, int64_t cols, size_t *bytes)
-{
-    return hn_loss_sc_scratch(&l->options.sc, rows, cols, bytes);
-}
-
-static hn_status sc_apply(hn_loss *l, const hn_cmatf *input, const int32_t *labels, float scale, double *value,
-                          hn_matf *dinput, const hn_scratch *scratch)
-{
-    hn_loss_sc_options o = l->options.sc;
-    o.grad_scale = scale;
-    return hn_loss_sc(&o, input, labels, value, NULL, dinput, scratch);
-}
-
-static hn_status psc_scratch(const hn_loss *l, int64_t rows, int64_t cols, size_t *bytes)
-{
-    HNI_FAIL_IF(cols != l->dim, HN_E_SHAPE,
-                "hn_loss_apply: embeddings have %" PRId64 " columns; the prototypes have %" PRId64, cols, l->dim);
-    return hn_loss_psc_scratch(&l->options.psc, rows, l->classes, cols, bytes);
-}
-
-static hn_status psc_apply(hn_loss *l, const hn_cmatf *input, const int32_t *labels, float scale, double *value,
-                           hn_matf *dinput, const hn_scratch *scratch)
-{
-    hn_loss_psc_options o = l->options.psc;
-    int64_t rows = l->prototypes->desc.dim[0];
-    const hn_cmatf prototypes = {l->prototypes->data, rows, l->dim, l->dim};
-    hn_matf gradient = {l->prototypes_grad->data, rows, l->dim, l->dim};
-    o.grad_scale = scale;
-    return hni_loss_psc("hn_loss_apply", &o, 1.0f, input, &prototypes, labels, value, NULL, dinput,
-                        dinput == NULL ? NULL : &gradient, scratch);
-}
-
-static const loss_kind ce_kind = {"cross-entropy", ce_scratch, ce_apply};
-static const loss_kind sc_kind = {"supervised contrastive", sc_scratch, sc_apply};
-static const loss_kind psc_kind = {"prototypical contrastive", psc_scratch, psc_apply};
-
-/* ---- life ----------------------------------------------------------------------------------------------------------- */
-
-static hn_status start(hn_loss **out, hn_context *context, const loss_kind *kind, const char *function)
+hn_status hni_loss_start(hn_loss **out, hn_context *context, const hni_loss_kind *kind, const char *function)
 {
     HNI_FAIL_IF(context == NULL, HN_E_ARG, "%s: context is NULL", function);
-    hn_loss *loss = hni_alloc(context, sizeof *loss);
+    hn_loss *loss = hni_alloc_zero(context, kind->size);
     if (loss == NULL)
-        return hni_no_memory(function, sizeof *loss);
-    *loss = (hn_loss){.context = context, .kind = kind};
+        return hni_no_memory(function, kind->size);
+    loss->context = context;
+    loss->kind = kind;
     *out = loss;
     return HN_OK;
 }
 
-/* A copy of an optional array of the classes. */
-static hn_status copy_array(hn_loss *l, const float *from, float **to)
+hn_status hni_loss_add_param(hn_loss *loss, const char *name, int64_t rows, int64_t dim)
 {
-    if (from == NULL)
-        return HN_OK;
-    size_t bytes = (size_t)l->classes * sizeof *from;
-    *to = hni_alloc(l->context, bytes);
-    if (*to == NULL)
-        return hni_no_memory("hn_loss_create_ce", bytes);
-    memcpy(*to, from, bytes);
-    return HN_OK;
+    const hn_desc desc = {HN_F32, 2, {rows, dim}};
+    loss->param_name = name;
+    HNI_TRY(hn_tensor_create(&loss->param, loss->context, &desc));
+    return hn_tensor_create(&loss->param_grad, loss->context, &desc);
 }
 
-/* Lets the pure function judge the options: on one row of input. */
-static hn_status finish(hn_status status, hn_loss **out, hn_loss *loss, int64_t cols)
+hn_status hni_loss_finish(hn_status status, hn_loss **out, hn_loss *loss, int64_t cols)
 {
     size_t bytes;
     if (status == HN_OK)
@@ -129,101 +45,67 @@ static hn_status finish(hn_status status, hn_loss **out, hn_loss *loss, int64_t 
     return status;
 }
 
-hn_status hn_loss_create_ce(hn_loss **out, hn_context *context, int64_t classes, const hn_loss_ce_options *options)
+hn_status hni_loss_check_size(int64_t classes, int64_t dim, const char *function)
 {
-    static const char function[] = "hn_loss_create_ce";
-    hn_loss *loss = NULL;
-    HNI_FAIL_IF(out == NULL, HN_E_ARG, "%s: out is NULL", function);
-    HNI_FAIL_IF(classes < 1 || classes > INT32_MAX, HN_E_ARG, "%s: classes is %" PRId64, function, classes);
-    HNI_TRY(start(&loss, context, &ce_kind, function));
-    hn_loss_ce_options *o = &loss->options.ce;
-    hn_loss_ce_options_init(o, sizeof *o);
-    loss->classes = classes;
-    hn_status status = hni_options_read(o, sizeof *o, options, function);
-    if (status == HN_OK)
-        status = copy_array(loss, o->class_weight, &loss->class_weight);
-    if (status == HN_OK)
-        status = copy_array(loss, o->logit_adjustment, &loss->adjustment);
-    o->class_weight = loss->class_weight;
-    o->logit_adjustment = loss->adjustment;
-    o->num_threads = context->num_threads;
-    o->grad_beta = 0.0f;
-    return finish(status, out, loss, classes);
-}
-
-hn_status hn_loss_create_sc(hn_loss **out, hn_context *context, const hn_loss_sc_options *options)
-{
-    static const char function[] = "hn_loss_create_sc";
-    hn_loss *loss = NULL;
-    HNI_FAIL_IF(out == NULL, HN_E_ARG, "%s: out is NULL", function);
-    HNI_TRY(start(&loss, context, &sc_kind, function));
-    hn_loss_sc_options *o = &loss->options.sc;
-    hn_loss_sc_options_init(o, sizeof *o);
-    hn_status status = hni_options_read(o, sizeof *o, options, function);
-    o->num_threads = context->num_threads;
-    o->grad_beta = 0.0f;
-    return finish(status, out, loss, 1);
-}
-
-static hn_status create_prototypes(hn_loss *l)
-{
-    const hn_desc desc = {HN_F32, 2, {l->classes * l->options.psc.prototypes_per_class, l->dim}};
-    HNI_TRY(hn_tensor_create(&l->prototypes, l->context, &desc));
-    return hn_tensor_create(&l->prototypes_grad, l->context, &desc);
-}
-
-hn_status hn_loss_create_psc(hn_loss **out, hn_context *context, int64_t classes, int64_t dim,
-                             const hn_loss_psc_options *options)
-{
-    static const char function[] = "hn_loss_create_psc";
-    hn_loss *loss = NULL;
-    HNI_FAIL_IF(out == NULL, HN_E_ARG, "%s: out is NULL", function);
-    HNI_FAIL_IF(classes < 1 || classes > INT32_MAX || dim < 1 || dim > INT32_MAX, HN_E_ARG,
-                "%s: classes is %" PRId64 " and dim %" PRId64 "; both must be in [1, 2^31 - 1]", function, classes,
+    HNI_FAIL_IF(classes < 1 || classes > INT32_MAX, HN_E_ARG, "%s: classes is %" PRId64 "; it must be in [1, 2^31 - 1]",
+                function, classes);
+    HNI_FAIL_IF(dim < 1 || dim > INT32_MAX, HN_E_ARG, "%s: dim is %" PRId64 "; it must be in [1, 2^31 - 1]", function,
                 dim);
-    HNI_TRY(start(&loss, context, &psc_kind, function));
-    hn_loss_psc_options *o = &loss->options.psc;
-    hn_loss_psc_options_init(o, sizeof *o);
-    loss->classes = classes;
-    loss->dim = dim;
-    hn_status status = hni_options_read(o, sizeof *o, options, function);
-    o->num_threads = context->num_threads;
-    o->grad_beta = 0.0f;
-    size_t bytes;
-    if (status == HN_OK) /* before prototypes are made from a count that may be nonsense */
-        status = hn_loss_psc_scratch(o, 1, classes, dim, &bytes);
-    if (status == HN_OK)
-        status = create_prototypes(loss);
-    return finish(status, out, loss, dim);
+    return HN_OK;
 }
+
+hn_status hni_loss_copy(hn_loss *loss, const float *from, int64_t count, const char *function, float **to)
+{
+    if (from == NULL)
+        return HN_OK;
+    size_t bytes = (size_t)count * sizeof *from;
+    *to = hni_alloc(loss->context, bytes);
+    if (*to == NULL)
+        return hni_no_memory(function, bytes);
+    memcpy(*to, from, bytes);
+    return HN_OK;
+}
+
+hn_cmatf hni_loss_param(const hn_loss *loss)
+{
+    const int64_t *dim = loss->param->desc.dim;
+    return (hn_cmatf){loss->param->data, dim[0], dim[1], dim[1]};
+}
+
+hn_matf hni_loss_param_grad(const hn_loss *loss)
+{
+    const int64_t *dim = loss->param_grad->desc.dim;
+    return (hn_matf){loss->param_grad->data, dim[0], dim[1], dim[1]};
+}
+
+/* ---- for the caller ------------------------------------------------------------------------------------------------- */
 
 void hn_loss_destroy(hn_loss *loss)
 {
     if (loss == NULL)
         return;
     hn_context *context = loss->context;
+    if (loss->kind->release != NULL)
+        loss->kind->release(loss);
     hni_release(context, loss->scratch.data, loss->scratch.size);
-    hni_release(context, loss->class_weight, (size_t)loss->classes * sizeof(float));
-    hni_release(context, loss->adjustment, (size_t)loss->classes * sizeof(float));
-    hn_tensor_destroy(loss->prototypes);
-    hn_tensor_destroy(loss->prototypes_grad);
-    hni_release(context, loss, sizeof *loss);
+    hn_tensor_destroy(loss->param);
+    hn_tensor_destroy(loss->param_grad);
+    hni_release(context, loss, loss->kind->size);
 }
-
-/* ---- use ------------------------------------------------------------------------------------------------------------ */
 
 hn_status hn_loss_init_params(hn_loss *loss, const hn_rng *rng)
 {
     HNI_FAIL_IF(loss == NULL || rng == NULL, HN_E_ARG, "hn_loss_init_params: %s is NULL",
                 loss == NULL ? "loss" : "rng");
-    if (loss->prototypes == NULL)
+    if (loss->param == NULL)
         return HN_OK;
     hn_rng stream;
-    hn_rng_derive(&stream, rng, "prototypes", 0);
-    float *p = loss->prototypes->data;
-    hn_rng_fill_normal(&stream, p, (size_t)hn_tensor_count(loss->prototypes), 0.0f, 1.0f);
-    for (int64_t i = 0; i < loss->prototypes->desc.dim[0]; ++i)
-        (void)hni_rownorm_row(loss->dim, p + i * loss->dim, p + i * loss->dim);
+    hn_rng_derive(&stream, rng, loss->param_name, 0);
+    float *p = loss->param->data;
+    const int64_t *dim = loss->param->desc.dim;
+    hn_rng_fill_normal(&stream, p, (size_t)(dim[0] * dim[1]), 0.0f, 1.0f);
+    for (int64_t i = 0; i < dim[0]; ++i)
+        (void)hni_rownorm_row(dim[1], p + i * dim[1], p + i * dim[1]);
     return HN_OK;
 }
 
@@ -264,7 +146,7 @@ hn_status hn_loss_apply(hn_loss *loss, const hn_tensor *input, const int32_t *la
 
 int64_t hn_loss_param_count(const hn_loss *loss)
 {
-    return loss != NULL && loss->prototypes != NULL;
+    return loss != NULL && loss->param != NULL;
 }
 
 hn_status hn_loss_param(const hn_loss *loss, int64_t index, hn_param *param)
@@ -273,7 +155,22 @@ hn_status hn_loss_param(const hn_loss *loss, int64_t index, hn_param *param)
     HNI_FAIL_IF(index < 0 || index >= hn_loss_param_count(loss), HN_E_ARG,
                 "hn_loss_param: index is %" PRId64 "; the loss has %" PRId64 " parameters", index,
                 hn_loss_param_count(loss));
-    const hn_param full = {sizeof full, "prototypes", loss->prototypes, loss->prototypes_grad, 1, 0};
+    const hn_param full = {sizeof full, loss->param_name, loss->param, loss->param_grad, 1, 0};
     hni_options_init(param, param->struct_size, &full, sizeof full);
     return HN_OK;
+}
+
+hn_status hn_loss_begin_epoch(hn_loss *loss, int64_t epoch)
+{
+    HNI_FAIL_IF(loss == NULL, HN_E_ARG, "hn_loss_begin_epoch: loss is NULL");
+    HNI_FAIL_IF(epoch < 0, HN_E_ARG, "hn_loss_begin_epoch: epoch is %" PRId64 "; it must not be negative", epoch);
+    return loss->kind->begin_epoch == NULL ? HN_OK : loss->kind->begin_epoch(loss, epoch);
+}
+
+hn_status hn_loss_set_class_weights(hn_loss *loss, const float *weights)
+{
+    HNI_FAIL_IF(loss == NULL, HN_E_ARG, "hn_loss_set_class_weights: loss is NULL");
+    HNI_FAIL_IF(loss->kind->set_class_weights == NULL, HN_E_UNSUPPORTED,
+                "hn_loss_set_class_weights: the %s loss has no class weights", loss->kind->name);
+    return loss->kind->set_class_weights(loss, weights);
 }
