@@ -320,8 +320,8 @@ START_TEST(options_out_of_range_are_named)
         refuse(&b, HN_E_ARG, "temperature");
     }
     b.o = good;
-    b.o.lonely_anchor = 2;
-    refuse(&b, HN_E_ARG, "lonely_anchor 2");
+    b.o.lonely_anchor = 3;
+    refuse(&b, HN_E_ARG, "lonely_anchor 3");
     b.o = good;
     b.o.reduction = -1;
     refuse(&b, HN_E_ARG, "reduction -1");

@@ -120,3 +120,14 @@ void hni_exp_pair(int64_t n, float a, float shift, const float *b, const float *
 {
     exp_pair(n, a, shift, b, shifts, s);
 }
+
+HNI_CLONES static void exp_weighted(int64_t n, float a, const float *restrict b, float shift, float *restrict s)
+{
+    for (int64_t i = 0; i < n; ++i)
+        s[i] = (a + b[i]) * hni_exp(s[i] - shift);
+}
+
+void hni_exp_weighted(int64_t n, float a, const float *b, float shift, float *s)
+{
+    exp_weighted(n, a, b, shift, s);
+}

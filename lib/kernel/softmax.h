@@ -26,6 +26,18 @@ double hni_exp_sum(int64_t n, const float *x, float shift, float *y);
  * as exact for large values as for small ones.                                                                            */
 void hni_exp_shifted(int64_t n, const float *x, float shift, float factor, float *y);
 
+/* Sums over the rows and columns of a tile s (rows x cols, leading dimension ld) of exp(s - shift): row[r] += ...,
+ * column[c] += ... unless column is NULL. s is left in an unspecified state.                                              */
+void hni_tile_exp_sums(int64_t rows, int64_t cols, float *s, int64_t ld, float shift, double *row, double *column);
+
+/* The same as log-sum-exps under construction: sum[r] exp(max[r]) += the row's exponentials, max[r] = the largest so far
+ * (start with -INFINITY and 0), likewise for columns unless they are NULL.                                                */
+void hni_tile_lse(int64_t rows, int64_t cols, const float *s, int64_t ld, float *row_max, double *row_sum,
+                  float *column_max, double *column_sum);
+
+/* s[j] = (a + b[j]) exp(s[j] - shift) */
+void hni_exp_weighted(int64_t n, float a, const float *b, float shift, float *s);
+
 /* s[j] = a exp(s[j] - shift) + b[j] exp(s[j] - shifts[j]): how strongly a pair of rows repel each other in the supervised
  * contrastive loss, seen from both.                                                                                       */
 void hni_exp_pair(int64_t n, float a, float shift, const float *b, const float *shifts, float *s);
