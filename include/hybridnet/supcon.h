@@ -73,14 +73,14 @@ HN_API HN_MUST_CHECK hn_status hn_loss_sc_contrast_scratch(const hn_loss_sc_opti
  *   labels           [n]; < 0: no anchor
  *   contrast         k x dim
  *   contrast_labels  [k]; < 0: the row is left out (of the denominators too)
- *   self             [n], the contrast row that is anchor i itself, or -1; NULL: there is none
+ *   self             [n], the contrast row that is anchor i itself, or < 0; NULL: there is none
  *   danchors         n x dim
  *   dcontrast        k x dim; NULL for a queue. Where an anchor is in the contrast set too, its whole gradient is the sum of
  *                    both
  * Memory is O((n + k) dim). The options views, view_order and anchors must have their defaults.                       */
 HN_API HN_MUST_CHECK hn_status hn_loss_sc_contrast(const hn_loss_sc_options *options, const hn_cmatf *anchors,
                                                    const int32_t *labels, const hn_cmatf *contrast,
-                                                   const int32_t *contrast_labels, const int64_t *self, double *loss,
+                                                   const int32_t *contrast_labels, const int32_t *self, double *loss,
                                                    float *row_loss, hn_matf *danchors, hn_matf *dcontrast,
                                                    const hn_scratch *scratch);
 

@@ -16,7 +16,7 @@
 typedef struct work {
     const hn_loss_sc_options *o;
     const int32_t *labels, *contrast_labels;
-    const int64_t *self;
+    const int32_t *self;
     hni_denominator d;
     hni_groups groups;  /* of the contrast rows */
     int32_t *first;     /* [n], where the anchor's class begins among the sorted contrast rows, or -1 */
@@ -197,10 +197,9 @@ static hn_status check(const char *function, hn_loss_sc_options *o, const hn_los
     HNI_TRY(hni_loss_check_labels(w->labels, x->rows, -1, function, &valid));
     HNI_FAIL_IF(w->contrast_labels == NULL && y->rows > 0, HN_E_ARG, "%s: contrast_labels is NULL", function);
     for (int64_t i = 0; w->self != NULL && i < x->rows; ++i)
-        HNI_FAIL_IF(w->self[i] < -1 || w->self[i] >= y->rows, HN_E_ARG,
-                    "%s: self of anchor %" PRId64 " is %" PRId64 "; it must be a row of contrast, below %" PRId64
-                    ", or -1",
-                    function, i, w->self[i], y->rows);
+        HNI_FAIL_IF(w->self[i] >= y->rows, HN_E_ARG,
+                    "%s: self of anchor %" PRId64 " is %d; contrast has %" PRId64 " rows", function, i, (int)w->self[i],
+                    y->rows);
     HNI_TRY(hni_loss_check_finite(o->check_finite, x, function, "anchors"));
     HNI_TRY(hni_loss_check_finite(o->check_finite, y, function, "contrast"));
     HNI_TRY(hn_loss_sc_contrast_scratch(o, x->rows, y->rows, x->cols, &bytes));
@@ -208,7 +207,7 @@ static hn_status check(const char *function, hn_loss_sc_options *o, const hn_los
 }
 
 hn_status hn_loss_sc_contrast(const hn_loss_sc_options *options, const hn_cmatf *anchors, const int32_t *labels,
-                              const hn_cmatf *contrast, const int32_t *contrast_labels, const int64_t *self,
+                              const hn_cmatf *contrast, const int32_t *contrast_labels, const int32_t *self,
                               double *loss, float *row_loss, hn_matf *danchors, hn_matf *dcontrast,
                               const hn_scratch *scratch)
 {
