@@ -89,7 +89,7 @@ const char *data_hint(const struct options *options)
 
 int64_t data_rows(const struct options *options)
 {
-    return options_method(options)->feature == FEATURE_NONE ? options->batch : options->batch * options->views;
+    return options_two_branches(options) ? options->batch * options->views : options->batch;
 }
 
 /* Random crop and flip for training; colour images of the hybrid methods turn gray now and then, as in the paper. */
@@ -105,23 +105,24 @@ static hn_augment_options augmentation(const struct options *o, bool training)
     if (training) {
         augment.crop_padding = known->crop_padding;
         augment.flip = 1;
-        augment.grayscale = options_method(o)->feature == FEATURE_NONE ? 0.0f : grayscale_probability;
+        augment.grayscale = options_two_branches(o) ? grayscale_probability : 0.0f;
     }
     return augment;
 }
 
 /* A loader of set in the order of a sampler. purpose tells its random numbers from the other loaders'. */
 static hn_status start_loader(hn_loader **out, hn_context *context, hn_dataset *set, int32_t sampler_kind,
-                              hn_loader_options loading, uint64_t seed, const char *purpose)
+                              hn_loader_options loading, const struct options *o, const char *purpose)
 {
     hn_rng rng;
-    hn_rng_seed(&rng, seed, 0);
+    hn_rng_seed(&rng, (uint64_t)o->seed, 0);
     hn_rng_derive(&rng, &rng, purpose, 0);
     loading.seed = hn_rng_u64(&rng);
     hn_sampler_options sampling;
     hn_sampler_options_init(&sampling, sizeof sampling);
     sampling.seed = hn_rng_u64(&rng);
     sampling.epoch_length = hn_dataset_count(set);
+    sampling.total_epochs = o->epochs;
     hn_sampler *sampler = NULL;
     hn_status status = hn_sampler_create(&sampler, context, sampler_kind, hn_dataset_labels(set), hn_dataset_count(set),
                                          hn_dataset_classes(set), &sampling);
@@ -134,8 +135,6 @@ static hn_status start_loader(hn_loader **out, hn_context *context, hn_dataset *
 
 hn_status data_start_loaders(struct data *data, hn_context *context, const struct options *options)
 {
-    const struct method *method = options_method(options);
-    uint64_t seed = (uint64_t)options->seed;
     hn_augment_options plain = augmentation(options, false), random = augmentation(options, true);
     hn_loader_options loading;
     hn_loader_options_init(&loading, sizeof loading);
@@ -143,18 +142,18 @@ hn_status data_start_loaders(struct data *data, hn_context *context, const struc
     loading.batch = data_rows(options);
     loading.augment = &plain;
     hn_status status =
-        start_loader(&data->testing, context, data->test, HN_SAMPLER_INSTANCE_BALANCED, loading, seed, "testing");
+        start_loader(&data->testing, context, data->test, HN_SAMPLER_INSTANCE_BALANCED, loading, options, "testing");
     if (status != HN_OK || options->eval_only)
         return status;
 
     loading.batch = options->batch;
     loading.augment = &random;
-    status = start_loader(&data->classifier, context, data->train, method->classifier_sampler, loading, seed,
+    status = start_loader(&data->classifier, context, data->train, options->classifier_sampler - 1, loading, options,
                           "classifier branch");
-    if (status != HN_OK || method->feature == FEATURE_NONE)
+    if (status != HN_OK || !options_two_branches(options))
         return status;
     loading.views = (int32_t)options->views;
-    return start_loader(&data->feature, context, data->train, HN_SAMPLER_INSTANCE_BALANCED, loading, seed,
+    return start_loader(&data->feature, context, data->train, HN_SAMPLER_INSTANCE_BALANCED, loading, options,
                         "feature branch");
 }
 

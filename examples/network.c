@@ -1,9 +1,11 @@
 /* network.c -- from options to a hn_hybrid. */
 #include "network.h"
 
+#include "losses.h"
+
 /* A feature branch: projection head and contrastive loss. */
 static hn_status add_feature_branch(hn_hybrid_parts *parts, hn_context *context, const struct options *o,
-                                    int64_t features, int32_t classes)
+                                    int64_t features, const struct data *data)
 {
     hn_projection_options projection;
     hn_projection_options_init(&projection, sizeof projection);
@@ -11,17 +13,16 @@ static hn_status add_feature_branch(hn_hybrid_parts *parts, hn_context *context,
     hn_status status = hn_projection_create(&parts->projection, context, &projection);
     if (status != HN_OK)
         return status;
-    if (options_method(o)->feature == FEATURE_SC) {
-        hn_loss_sc_options sc;
-        hn_loss_sc_options_init(&sc, sizeof sc);
-        sc.temperature = (float)o->temperature;
-        return hn_loss_create_sc(&parts->feature_loss, context, &sc);
-    }
-    hn_loss_psc_options psc;
-    hn_loss_psc_options_init(&psc, sizeof psc);
-    psc.temperature = (float)o->temperature;
-    psc.include_own = o->psc_include_own;
-    return hn_loss_create_psc(&parts->feature_loss, context, classes, projection.out, &psc);
+    return losses_create_feature(&parts->feature_loss, context, o, data, projection.out);
+}
+
+/* LDAM learns on cosines. */
+static hn_status create_classifier(hn_layer **out, hn_context *context, const struct options *o, int64_t features,
+                                   int32_t classes)
+{
+    if (o->classifier_loss != CLASSIFIER_LDAM)
+        return hn_linear_create(out, context, features, classes, 1);
+    return hn_cosine_linear_create(out, context, features, classes, 1.0f);
 }
 
 /* Backbone, linear classifier with cross-entropy and, unless only tested, the feature branch the method has. */
@@ -37,11 +38,11 @@ static hn_status create_parts(hn_hybrid_parts *parts, hn_context *context, const
     if (status == HN_OK)
         status = hn_layer_output(parts->backbone, input, &features);
     if (status == HN_OK)
-        status = hn_linear_create(&parts->classifier, context, features.dim[1], data->classes, 1);
+        status = create_classifier(&parts->classifier, context, o, features.dim[1], data->classes);
     if (status == HN_OK)
-        status = hn_loss_create_ce(&parts->classifier_loss, context, data->classes, NULL);
-    if (status == HN_OK && options_method(o)->feature != FEATURE_NONE && !o->eval_only)
-        status = add_feature_branch(parts, context, o, features.dim[1], data->classes);
+        status = losses_create_classifier(&parts->classifier_loss, context, o, data);
+    if (status == HN_OK && options_two_branches(o) && !o->eval_only)
+        status = add_feature_branch(parts, context, o, features.dim[1], data);
     return status;
 }
 

@@ -47,14 +47,32 @@ static const struct option_row rows[] = {
      "with the supervised contrastive (sc) or prototypical (psc) loss"},
     {"arch", OPTION_CHOICE, AT(arch), "resnet32", 0, 0, "resnet8|resnet14|resnet20|resnet32|resnet44|resnet56",
      "the network"},
+    {"feature-loss", OPTION_CHOICE, AT(feature_loss), "auto", 0, 0, "auto|none|sc|psc|bcl|kcl|tsc|paco|proco",
+     "of the feature branch; auto: the method's. docs/rebalancing.md says what\neach is; none leaves the branch out"},
     {"temperature", OPTION_REAL, AT(temperature), "auto", 0.001, 1000, "T",
-     "of the contrastive loss; auto, as in the paper: 0.1, but 1 for psc on\nsets of 10 classes"},
+     "of the feature loss; auto, as in the papers: 0.1, but 1 for psc on sets\n"
+     "of 10 classes, 0.07 for kcl and tsc, 0.05 for paco"},
     {"psc-include-own", OPTION_SWITCH, AT(psc_include_own), NULL, 0, 0, "",
      "psc: keep the own class in the denominator (the paper leaves it out)"},
+    {"prototypes", OPTION_INTEGER, AT(prototypes), "1", 1, 1000, "M", "psc: prototypes of each class"},
+    {"assign", OPTION_CHOICE, AT(assign), "soft", 0, 0, "soft|hard|uniform",
+     "psc: how an image is shared out over the prototypes of its class"},
+    {"queue", OPTION_INTEGER, AT(queue), "1024", 0, 1e7, "N",
+     "kcl, tsc, paco: how many earlier embeddings are contrasted with too"},
+    {"classifier-loss", OPTION_CHOICE, AT(classifier_loss), "ce", 0, 0,
+     "ce|smoothed|label-aware|focal|class-balanced|class-balanced-focal|balanced-softmax|logit-adjustment|ldam",
+     "of the classifier branch, each with its paper's settings; ldam brings its\nnormalised linear layer"},
+    {"drw-epoch", OPTION_INTEGER, AT(drw_epoch), "0", 0, 100000, "EPOCH",
+     "deferred re-weighting: after so many epochs the classifier loss weighs\n"
+     "classes by their effective number (LDAM-DRW: 160 of 200); 0: never"},
+    {"classifier-sampler", OPTION_CHOICE, AT(classifier_sampler), "auto", 0, 0,
+     "auto|instance|balanced|balanced-random|square-root|progressive|reversed",
+     "how the classifier branch draws its images; auto: as the method does"},
     {"views", OPTION_INTEGER, AT(views), "2", 1, 16, "N", "random views of each image in the feature branch"},
     {"transition", OPTION_CHOICE, AT(transition), "parabolic", 0, 0,
      "parabolic|linear|cosine|fixed|parabolic-increase|beta|separate",
      "how alpha, the weight of the feature branch, falls with the epochs"},
+    {"alpha", OPTION_REAL, AT(alpha), "0.5", 0, 1, "A", "its value for --transition fixed"},
     {"alpha-origin", OPTION_INTEGER, AT(alpha_origin), "0", 0, 1, "N",
      "number of the first epoch in alpha's formula: 0 starts at alpha 1,\n1 ends at alpha 0"},
 
@@ -112,6 +130,11 @@ const struct method *options_method(const struct options *options)
     return &methods[options->method];
 }
 
+bool options_two_branches(const struct options *options)
+{
+    return options->feature_loss != FEATURE_NONE;
+}
+
 const char *options_dataset_name(const struct options *options)
 {
     return dataset_names[options->dataset];
@@ -122,13 +145,33 @@ int32_t options_depth(const struct options *options)
     return depths[options->arch];
 }
 
+/* The temperature that the loss's paper has. */
+static double published_temperature(const struct options *o)
+{
+    switch (o->feature_loss) {
+    case FEATURE_PSC:
+        return o->dataset == CIFAR100 ? 0.1 : 1.0;
+    case FEATURE_KCL:
+    case FEATURE_TSC:
+        return 0.07;
+    case FEATURE_PACO:
+        return 0.05;
+    default:
+        return 0.1;
+    }
+}
+
 /* Replaces every "auto" by its value. */
 static void decide(struct options *o)
 {
+    if (o->feature_loss == FEATURE_AUTO)
+        o->feature_loss = (int32_t)options_method(o)->feature;
+    if (o->classifier_sampler == 0)
+        o->classifier_sampler = options_method(o)->classifier_sampler + 1;
     if (o->data == NULL && o->dataset == FASHION_MNIST)
         o->data = fashion_mnist_directory;
     if (isnan(o->temperature))
-        o->temperature = options_method(o)->feature == FEATURE_PSC && o->dataset != CIFAR100 ? 1.0 : 0.1;
+        o->temperature = published_temperature(o);
     if (isnan(o->warmup))
         o->warmup = 0.05 * (double)o->epochs;
     if (o->milestones.count < 0)

@@ -8,13 +8,34 @@ struct event_log;
 
 /* In the order of the table's choices. */
 enum dataset_name { FASHION_MNIST, CIFAR10, CIFAR100, SYNTHETIC };
-enum feature_kind { FEATURE_NONE, FEATURE_SC, FEATURE_PSC };
+enum feature_kind {
+    FEATURE_AUTO,
+    FEATURE_NONE,
+    FEATURE_SC,
+    FEATURE_PSC,
+    FEATURE_BCL,
+    FEATURE_KCL,
+    FEATURE_TSC,
+    FEATURE_PACO,
+    FEATURE_PROCO
+};
+enum classifier_kind {
+    CLASSIFIER_CE,
+    CLASSIFIER_SMOOTHED,
+    CLASSIFIER_LABEL_AWARE,
+    CLASSIFIER_FOCAL,
+    CLASSIFIER_CLASS_BALANCED,
+    CLASSIFIER_CLASS_BALANCED_FOCAL,
+    CLASSIFIER_BALANCED_SOFTMAX,
+    CLASSIFIER_LOGIT_ADJUSTMENT,
+    CLASSIFIER_LDAM
+};
 
 /* What a --method is made of. */
 struct method {
     const char *name;
-    enum feature_kind feature;  /* the feature branch's loss                                  */
-    int32_t classifier_sampler; /* HN_SAMPLER_*: what the classifier branch learns from        */
+    enum feature_kind feature;  /* the feature branch's loss, unless --feature-loss says another    */
+    int32_t classifier_sampler; /* HN_SAMPLER_*: the classifier branch's, unless --classifier-sampler */
 };
 
 struct options {
@@ -25,10 +46,14 @@ struct options {
     int64_t subset_seed, synthetic_images;
 
     int32_t method, arch;
+    int32_t feature_loss, classifier_loss; /* enum feature_kind, never AUTO after options_read; enum classifier_kind */
+    int32_t classifier_sampler;            /* HN_SAMPLER_* + 1; never 0 after options_read                           */
     double temperature;
     bool psc_include_own;
-    int64_t views;
+    int32_t assign; /* HN_ASSIGN_* */
+    int64_t prototypes, queue, drw_epoch, views;
     int32_t transition; /* HN_TRANSITION_* */
+    double alpha;
     int64_t alpha_origin;
 
     int64_t epochs, batch;
@@ -48,6 +73,9 @@ struct options {
 int options_read(struct options *options, int argc, char **argv);
 
 const struct method *options_method(const struct options *options);
+
+/* Whether there is a feature branch. */
+bool options_two_branches(const struct options *options);
 
 /* "fashion-mnist", and the depth 32 of "resnet32". */
 const char *options_dataset_name(const struct options *options);

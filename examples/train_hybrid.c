@@ -2,6 +2,7 @@
  * plain cross-entropy, on libhybridnet's public interface alone. `train_hybrid --help` tells how to use it.
  *
  * The flow is here; options.c has what can be asked for, data.c the images, network.c the network, report.c what is told. */
+#include "losses.h"
 #include "network.h"
 #include "report.h"
 
@@ -88,7 +89,7 @@ static hn_status train_step(struct run *run, double alpha, double lr, hn_hybrid_
 static int train_epoch(struct run *run, struct epoch *epoch)
 {
     const struct options *o = &run->options;
-    bool hybrid = options_method(o)->feature != FEATURE_NONE;
+    bool hybrid = options_two_branches(o);
     hn_schedule schedule;
     hn_schedule_init(&schedule, sizeof schedule);
     schedule.kind = HN_SCHEDULE_STEPS;
@@ -98,6 +99,9 @@ static int train_epoch(struct run *run, struct epoch *epoch)
     schedule.warmup_epochs = o->warmup;
     schedule.warmup_start = fmin(0.01, 0.1 * o->lr);
 
+    hn_status begun = losses_begin_epoch(run->network, o, &run->data, epoch->number - 1);
+    if (begun != HN_OK)
+        return fail(run, begun, "the losses could not begin the epoch");
     struct mean alpha_mean = {0}, loss = {0}, feature = {0}, classifier = {0};
     int64_t steps = hn_loader_batches(run->data.classifier);
     progress_start_epoch(&run->progress);
@@ -217,6 +221,7 @@ static int prepare(struct run *run)
     transition.kind = o->transition;
     transition.first_epoch = (int32_t)o->alpha_origin;
     transition.total_epochs = o->epochs;
+    transition.fixed = o->alpha;
     transition.seed = (uint64_t)o->seed;
     status = hn_transition_create(&run->transition, run->context, &transition);
     if (status != HN_OK)

@@ -7,12 +7,14 @@
 #define HYBRIDNET_H
 
 #include <hybridnet/augment.h>
+#include <hybridnet/balanced_contrastive.h>
 #include <hybridnet/context.h>
 #include <hybridnet/cross_entropy.h>
 #include <hybridnet/dataset.h>
 #include <hybridnet/exec.h>
 #include <hybridnet/heads.h>
 #include <hybridnet/hybrid.h>
+#include <hybridnet/k_positive.h>
 #include <hybridnet/layer.h>
 #include <hybridnet/layers.h>
 #include <hybridnet/loader.h>
@@ -20,8 +22,11 @@
 #include <hybridnet/loss.h>
 #include <hybridnet/metrics.h>
 #include <hybridnet/optimizer.h>
+#include <hybridnet/paco.h>
 #include <hybridnet/param.h>
+#include <hybridnet/proco.h>
 #include <hybridnet/prototypical.h>
+#include <hybridnet/rebalanced.h>
 #include <hybridnet/resnet.h>
 #include <hybridnet/rng.h>
 #include <hybridnet/safetensors.h>

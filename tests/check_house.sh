@@ -58,7 +58,7 @@ floor_of_header() {
     export | types | version | status | context | tensor | rng | param) echo base ;;
     safetensors) echo io ;;
     layer | layers | exec) echo layer ;;
-    loss | loss_common | cross_entropy | supcon | prototypical) echo loss ;;
+    loss | loss_common | cross_entropy | supcon | prototypical | rebalanced | prototypes | balanced_contrastive | k_positive | paco | proco) echo loss ;;
     sampler) echo sample ;;
     dataset | long_tail | augment | loader) echo data ;;
     resnet | heads) echo model ;;

@@ -70,6 +70,36 @@ for method in ce ce-rs hybrid-sc hybrid-psc; do
 done
 expect "views" "$(field hybrid-psc.log start views)" 2
 
+# ---- every loss of either branch trains -----------------------------------------------------------------------------
+for loss in sc psc bcl kcl tsc paco proco; do
+    small --method hybrid-sc --feature-loss $loss --queue 48 --log loss.log || fail "--feature-loss $loss: status $?"
+    expect "$loss: feature_loss" "$(field loss.log start feature_loss)" "\"$loss\""
+    expect "$loss: loss_feature" "$(field loss.log epoch loss_feature)" '*[0-9]*'
+    small --method hybrid-sc --feature-loss $loss --queue 48 --threads 1 --save one.safetensors
+    small --method hybrid-sc --feature-loss $loss --queue 48 --threads 2 --save two.safetensors
+    cmp one.safetensors two.safetensors || fail "$loss: weights depend on the number of threads"
+done
+plain=$(field ce.log epoch loss)
+for loss in smoothed label-aware focal class-balanced class-balanced-focal balanced-softmax logit-adjustment ldam; do
+    small --method ce --classifier-loss $loss --log loss.log --save loss.safetensors ||
+        fail "--classifier-loss $loss: status $?"
+    expect "$loss: classifier_loss" "$(field loss.log start classifier_loss)" "\"$loss\""
+    expect "$loss: loss" "$(field loss.log epoch loss)" '*[0-9]*'
+    [ "$(field loss.log epoch loss)" != "$plain" ] || fail "$loss: the loss is that of ce"
+done
+small --method ce --classifier-loss ldam --load loss.safetensors --eval-only --log again.log || fail "ldam: --load"
+expect "ldam: top1 after --load" "$(field again.log result top1)" "$(field loss.log result top1)"
+small --method ce --drw-epoch 1 --log drw.log
+[ "$(field drw.log epoch loss)" != "$plain" ] || fail "--drw-epoch 1 changed nothing"
+small --method ce --classifier-sampler reversed --log sampler.log
+[ "$(field sampler.log epoch loss)" != "$plain" ] || fail "--classifier-sampler reversed changed nothing"
+small --method hybrid-psc --prototypes 3 --log loss.log --save three.safetensors
+cmp -s hybrid-psc.safetensors three.safetensors && fail "--prototypes 3 changed nothing"
+small --method hybrid-sc --transition fixed --alpha 0.25 --log loss.log
+expect "--alpha" "$(field loss.log epoch alpha)" 0.25
+small --method hybrid-sc --feature-loss none --log loss.log
+expect "--feature-loss none" "$(field loss.log epoch loss_feature)" null
+
 # ---- saved weights give the same accuracy ----------------------------------------------------------------------------
 small --method hybrid-psc --load hybrid-psc.safetensors --eval-only --log again.log || fail "--eval-only: status $?"
 for key in top1 few macro_f1; do
@@ -89,6 +119,8 @@ cmp -s ce.safetensors other.safetensors && fail "--seed 2 gave the weights of --
 # ---- bad usage: status 2 and a sentence that names option and value --------------------------------------------------
 refused 2 "--method is 'hybrid'; it must be one of ce|" --method hybrid
 refused 2 "--epochs is '0'" --epochs 0
+refused 2 "--feature-loss is 'ce'" --feature-loss ce
+refused 2 "--classifier-loss is 'sc'" --classifier-loss sc
 refused 2 "--epochs is '3x'" --epochs 3x
 refused 2 "--temperature is '0'" --temperature 0
 refused 2 "--lr is 'nan'" --lr nan
@@ -117,7 +149,7 @@ fi
 # ---- help and version --------------------------------------------------------------------------------------------------
 "$program" --help >output || fail "--help: status $?"
 for option in dataset data imbalance profile subset method arch epochs batch lr milestones warmup weight-decay temperature \
-    transition psc-include-own views seed threads save load eval-only log quiet help; do
+    transition psc-include-own feature-loss classifier-loss views seed threads save load eval-only log quiet help; do
     grep -q -e "^  --$option" output || fail "--help does not name --$option"
 done
 "$program" --version | grep -q libhybridnet || fail "--version does not name the library"

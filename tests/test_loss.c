@@ -218,7 +218,7 @@ START_TEST(misuse_is_named)
     hnt_fails(hn_loss_create_ce(&none, f.context, 0, NULL), HN_E_ARG, "classes is 0");
     hnt_fails(hn_loss_create_sc(NULL, f.context, NULL), HN_E_ARG, "out is NULL");
     hnt_fails(hn_loss_create_psc(NULL, f.context, C, DIM, NULL), HN_E_ARG, "out is NULL");
-    hnt_fails(hn_loss_create_psc(&none, f.context, C, 0, NULL), HN_E_ARG, "dim 0");
+    hnt_fails(hn_loss_create_psc(&none, f.context, C, 0, NULL), HN_E_ARG, "dim is 0");
     o.prototypes_per_class = INT32_MAX;
     hnt_fails(hn_loss_create_psc(&none, f.context, C, DIM, &o), HN_E_SHAPE, "too many prototypes");
     o.prototypes_per_class = 1;

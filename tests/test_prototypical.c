@@ -357,7 +357,7 @@ START_TEST(options_out_of_range_are_named)
         refuse(&b, HN_E_ARG, "temperature");
     }
     b.o = good;
-    b.o.assign = 3;
+    b.o.assign = 4;
     refuse(&b, HN_E_ARG, "assign 4");
     b.o = good;
     b.o.prototypes_per_class = 0;

@@ -22,7 +22,7 @@ typedef struct hn_hybrid_parts {
     hn_layer *backbone;
     hn_layer *classifier;     /* backbone's output -> N x classes                                               */
     hn_layer *projection;     /* backbone's output -> N x dim; NULL for plain cross-entropy training            */
-    hn_loss *feature_loss;    /* SC or PSC; NULL exactly when projection is NULL                                */
+    hn_loss *feature_loss;    /* of the projection's output: SC, PSC ...; NULL exactly when projection is NULL  */
     hn_loss *classifier_loss;
 } hn_hybrid_parts;
 
@@ -68,6 +68,12 @@ HN_API HN_MUST_CHECK hn_status hn_hybrid_predict(hn_hybrid *hybrid, const hn_ten
 
 /* Adds the predictions for one epoch of a loader (one view, no random augmentation) to metrics. */
 HN_API HN_MUST_CHECK hn_status hn_hybrid_evaluate(hn_hybrid *hybrid, hn_loader *loader, hn_metrics *metrics);
+
+/* The losses of the branches, borrowed: for hn_loss_begin_epoch, hn_loss_set_class_weights and the like. NULL without a
+ * feature branch.                                                                                                       */
+HN_API hn_loss *hn_hybrid_feature_loss(hn_hybrid *hybrid);
+/* The other branch's; see hn_hybrid_feature_loss. */
+HN_API hn_loss *hn_hybrid_classifier_loss(hn_hybrid *hybrid);
 
 /* Parameters and buffers of all parts. */
 HN_API int64_t hn_hybrid_param_count(const hn_hybrid *hybrid);

@@ -66,6 +66,12 @@ HN_API HN_MUST_CHECK hn_status hn_relu_create(hn_layer **out, hn_context *contex
 HN_API HN_MUST_CHECK hn_status hn_linear_create(hn_layer **out, hn_context *context, int64_t in, int64_t out_features,
                                                 int32_t bias);
 
+/* y_ic = scale cos(x_i, w_c) on N x in rows: the normalised linear layer that LDAM (Cao et al. 2019) puts its margins on.
+ * "weight" [out, in], used L2-normalised, no bias; a row or weight of length 0 gives 0 and gets gradient 0. scale: positive
+ * and finite. Init: random directions of length 1.                                                                      */
+HN_API HN_MUST_CHECK hn_status hn_cosine_linear_create(hn_layer **out, hn_context *context, int64_t in,
+                                                       int64_t out_features, float scale);
+
 /* N x H x W x C -> N x C, the mean over H x W. */
 HN_API HN_MUST_CHECK hn_status hn_global_avg_pool_create(hn_layer **out, hn_context *context);
 

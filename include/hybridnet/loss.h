@@ -18,8 +18,12 @@
 #ifndef HYBRIDNET_LOSS_H
 #define HYBRIDNET_LOSS_H
 
+#include <hybridnet/balanced_contrastive.h>
 #include <hybridnet/cross_entropy.h>
+#include <hybridnet/k_positive.h>
+#include <hybridnet/paco.h>
 #include <hybridnet/param.h>
+#include <hybridnet/proco.h>
 #include <hybridnet/prototypical.h>
 #include <hybridnet/rng.h>
 #include <hybridnet/supcon.h>
@@ -40,11 +44,53 @@ HN_API HN_MUST_CHECK hn_status hn_loss_create_sc(hn_loss **out, hn_context *cont
  * hn_loss_init_params.                                                                                           */
 HN_API HN_MUST_CHECK hn_status hn_loss_create_psc(hn_loss **out, hn_context *context, int64_t classes, int64_t dim,
                                                   const hn_loss_psc_options *options);
+/* BCL, its prototypes (classes x dim) being one learnable parameter named "prototypes", as PSC's. */
+HN_API HN_MUST_CHECK hn_status hn_loss_create_bcl(hn_loss **out, hn_context *context, int64_t classes, int64_t dim,
+                                                  const hn_loss_bcl_options *options);
+/* KCL and, with target_weight > 0, TSC, for training without a second, slowly moving network: anchors are the batch's rows,
+ * keys the batch's other rows (which get their gradient as keys too) and the last queue_length rows of earlier batches,
+ * constants. The object does not know which rows are views of one image: another view is one more row of the class, drawn
+ * like any other. Embeddings enter the queue as the loss takes them (normalised if it normalises), and ignored rows nowhere.
+ * options->rng is copied; each step draws from its own stream.
+ *   TSC: classes targets from hn_prototypes_separated and random centroids are made by hn_loss_init_params, without which
+ *   hn_loss_apply is HN_E_STATE. Every step moves the centroids (0.9) and then gives the targets out anew, which takes
+ *   classes^3 operations at worst.
+ * Queue, centroids and assignment change only where a gradient is wanted. hn_loss_init_params empties the queue.         */
+HN_API HN_MUST_CHECK hn_status hn_loss_create_kcl(hn_loss **out, hn_context *context, int64_t classes, int64_t dim,
+                                                  const hn_loss_kcl_options *options, int64_t queue_length);
 
-/* Sets the prototypes to unit vectors in random directions (Gaussian, normalised); other losses: nothing. */
+/* PaCo for training without a second, slowly moving network. Input: embeddings z, L2-normalised if options->normalize.
+ *  - Centres: classes x dim, one learnable parameter named "centers" (unit vectors after hn_loss_init_params), whose logits
+ *    are z.centers. They are not normalised. With unit rows a logit_temperature near the temperature does well, as logits
+ *    lie within the centres' lengths.
+ *  - Keys: the batch's rows, which get their gradient as keys too, and the last queue_length rows of earlier batches,
+ *    constants, as the loss takes them; ignored rows are no keys.
+ *  - counts: [classes] images of each class, all positive: logits are adjusted by log(count / sum); NULL: by
+ *    options->logit_adjustment. HN_E_ARG for both.
+ * In the paper keys and queue come from a copy of the network that follows it slowly, and centres are the weights of the
+ * linear classifier, whose logits come from the backbone's features and are the prediction; the code adds 1e-9 to the prior.
+ * The queue changes only where a gradient is wanted; hn_loss_init_params empties it.                                    */
+HN_API HN_MUST_CHECK hn_status hn_loss_create_paco(hn_loss **out, hn_context *context, int64_t classes, int64_t dim,
+                                                   const int64_t *counts, const hn_loss_paco_options *options,
+                                                   int64_t queue_length);
+/* ProCo with the statistics of the classes, which are estimated in two sets: where a gradient is wanted, hn_loss_apply takes
+ * the batch's rows, L2-normalised, into both, and then computes the loss with the means of the first. hn_loss_begin_epoch
+ * makes the second the first and begins an empty second: the means in use are always of the whole last epoch and of this
+ * one so far. (Without it they are of all rows ever.) Classes without a row yet have kappa 0 or, after
+ * hn_loss_init_params, which empties both sets, a random direction and R = 0.9, the authors' beginning.
+ * counts as for PaCo. A row that is not finite is HN_E_NONFINITE where a gradient is wanted. No learnable parameter.      */
+HN_API HN_MUST_CHECK hn_status hn_loss_create_proco(hn_loss **out, hn_context *context, int64_t classes, int64_t dim,
+                                                    const int64_t *counts, const hn_loss_proco_options *options);
+
+/* Sets the prototypes to unit vectors in random directions (Gaussian, normalised); makes TSC's targets;
+ * other losses: nothing. HN_E_ARG, HN_E_NOMEM.                                                                       */
 HN_API HN_MUST_CHECK hn_status hn_loss_init_params(hn_loss *loss, const hn_rng *rng);
 
-/* Applies the loss to input (f32, rows x columns: logits for CE, embeddings for SC and PSC).
+/* Sets the prototypes (or what else the loss's parameter is called) to these values, of the same shape; prototypes.h
+ * makes good ones. HN_E_UNSUPPORTED for a loss without any; HN_E_ARG, HN_E_SHAPE, HN_E_NONFINITE.                     */
+HN_API HN_MUST_CHECK hn_status hn_loss_set_params(hn_loss *loss, const hn_cmatf *values);
+
+/* Applies the loss to input (f32, rows x columns: logits for CE, embeddings for the contrastive losses).
  *   labels   [rows]
  *   scale    multiplies every gradient (and not the value)
  *   value    the reduced loss; may be NULL
@@ -62,7 +108,7 @@ HN_API HN_MUST_CHECK hn_status hn_loss_begin_epoch(hn_loss *loss, int64_t epoch)
  * epoch. HN_E_UNSUPPORTED for a loss without such weights; HN_E_ARG, HN_E_NOMEM; on failure the old ones stay.       */
 HN_API HN_MUST_CHECK hn_status hn_loss_set_class_weights(hn_loss *loss, const float *weights);
 
-/* Learnable parameters of the loss: 1 for PSC, 0 for the others. */
+/* Learnable parameters of the loss: 1 for PSC and BCL, 0 for the others. */
 HN_API int64_t hn_loss_param_count(const hn_loss *loss);
 /* Parameter `index`; param->struct_size is the caller's to set, its tensors are borrowed from the loss. HN_E_ARG. */
 HN_API HN_MUST_CHECK hn_status hn_loss_param(const hn_loss *loss, int64_t index, hn_param *param);

@@ -5,19 +5,15 @@
 
 #include <math.h>
 
-enum { BLOCK = 64, LANES = 8 };
+enum { BLOCK = 64 };
 
-/* Eight sums side by side, added in a fixed order: vectorises without reassociation. */
 HNI_CLONES static double dot(int64_t dim, const float *a, const float *b)
 {
-    double lane[LANES] = {0};
-    int64_t i = 0;
-    for (; i + LANES <= dim; i += LANES)
-        for (int64_t l = 0; l < LANES; ++l)
-            lane[l] += (double)a[i + l] * (double)b[i + l];
-    for (; i < dim; ++i)
-        lane[i % LANES] += (double)a[i] * (double)b[i];
-    return ((lane[0] + lane[1]) + (lane[2] + lane[3])) + ((lane[4] + lane[5]) + (lane[6] + lane[7]));
+    double sum = 0.0;
+#pragma omp simd reduction(+ : sum)
+    for (int64_t i = 0; i < dim; ++i)
+        sum += (double)a[i] * (double)b[i];
+    return sum;
 }
 
 double hni_dot(int64_t dim, const float *a, const float *b)

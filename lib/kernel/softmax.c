@@ -5,42 +5,29 @@
 
 #include <math.h>
 
-enum { LANES = 16 };
+enum { STRETCH = 256 }; /* values summed in float before their sum goes on in double */
 
 /* The largest value; NaNs are passed over, they show in the sum. */
 HNI_CLONES static float row_max(int64_t n, const float *x)
 {
-    float lane[LANES], max = -INFINITY;
-    for (int64_t l = 0; l < LANES; ++l)
-        lane[l] = -INFINITY;
-    int64_t i = 0;
-    for (; i + LANES <= n; i += LANES)
-        for (int64_t l = 0; l < LANES; ++l)
-            lane[l] = x[i + l] > lane[l] ? x[i + l] : lane[l];
-    for (; i < n; ++i)
+    float max = -INFINITY;
+#pragma omp simd reduction(max : max)
+    for (int64_t i = 0; i < n; ++i)
         max = x[i] > max ? x[i] : max;
-    for (int64_t l = 0; l < LANES; ++l)
-        max = lane[l] > max ? lane[l] : max;
     return max;
 }
 
 HNI_CLONES static double exp_sum(int64_t n, const float *x, float shift)
 {
-    float lane[LANES] = {0};
     double sum = 0.0;
-    int64_t i = 0;
-    while (i + LANES <= n) { /* short stretches in float, their sum in double */
-        int64_t stop = i + 16 * LANES < n - LANES + 1 ? i + 16 * LANES : n - LANES + 1;
-        for (int64_t l = 0; l < LANES; ++l)
-            lane[l] = 0.0f;
-        for (; i < stop; i += LANES)
-            for (int64_t l = 0; l < LANES; ++l)
-                lane[l] += hni_exp(x[i + l] - shift);
-        for (int64_t l = 0; l < LANES; ++l)
-            sum += (double)lane[l];
+    for (int64_t i = 0; i < n; i += STRETCH) {
+        const int64_t stop = i + STRETCH < n ? i + STRETCH : n;
+        float part = 0.0f;
+#pragma omp simd reduction(+ : part)
+        for (int64_t k = i; k < stop; ++k)
+            part += hni_exp(x[k] - shift);
+        sum += (double)part;
     }
-    for (; i < n; ++i)
-        sum += (double)hni_exp(x[i] - shift);
     return sum;
 }
 
@@ -49,25 +36,19 @@ float hni_row_max(int64_t n, const float *x)
     return row_max(n, x);
 }
 
+/* y may be x, but not overlap it otherwise. */
 HNI_CLONES static double exp_store_sum(int64_t n, const float *x, float shift, float *y)
 {
     double sum = 0.0;
-    int64_t i = 0;
-    while (i + LANES <= n) {
-        float lane[LANES] = {0};
-        int64_t stop = i + 16 * LANES < n - LANES + 1 ? i + 16 * LANES : n - LANES + 1;
-        for (; i < stop; i += LANES)
-            for (int64_t l = 0; l < LANES; ++l) {
-                float e = hni_exp(x[i + l] - shift);
-                y[i + l] = e;
-                lane[l] += e;
-            }
-        for (int64_t l = 0; l < LANES; ++l)
-            sum += (double)lane[l];
-    }
-    for (; i < n; ++i) {
-        y[i] = hni_exp(x[i] - shift);
-        sum += (double)y[i];
+    for (int64_t i = 0; i < n; i += STRETCH) {
+        const int64_t stop = i + STRETCH < n ? i + STRETCH : n;
+        float part = 0.0f;
+#pragma omp simd reduction(+ : part)
+        for (int64_t k = i; k < stop; ++k) {
+            y[k] = hni_exp(x[k] - shift);
+            part += y[k];
+        }
+        sum += (double)part;
     }
     return sum;
 }
@@ -100,6 +81,7 @@ double hni_lse_value(const hni_lse *lse)
 
 HNI_CLONES static void exp_shifted(int64_t n, const float *x, float shift, float factor, float *y)
 {
+#pragma omp simd
     for (int64_t i = 0; i < n; ++i)
         y[i] = factor * hni_exp(x[i] - shift);
 }

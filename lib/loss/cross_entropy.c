@@ -8,10 +8,12 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <stdbool.h>
 
 enum { BLOCK = 32, TILE = 256 }; /* rows a task; classes at a time */
 
-static const hn_loss_ce_options defaults = {.struct_size = sizeof defaults, .num_threads = 1, .grad_scale = 1.0f};
+static const hn_loss_ce_options defaults = {
+    .struct_size = sizeof defaults, .num_threads = 1, .grad_scale = 1.0f, .logit_scale = 1.0f};
 
 void hn_loss_ce_options_init(hn_loss_ce_options *options, size_t struct_size)
 {
@@ -32,6 +34,17 @@ static hn_status read_options(hn_loss_ce_options *o, const hn_loss_ce_options *o
                     (double)o->class_weight[c]);
     for (int64_t c = 0; o->logit_adjustment != NULL && c < classes; ++c)
         HNI_FAIL_IF(isnan(o->logit_adjustment[c]), HN_E_ARG, "%s: logit_adjustment[%" PRId64 "] is NaN", function, c);
+    for (int64_t c = 0; o->margin != NULL && c < classes; ++c)
+        HNI_FAIL_IF(!isfinite(o->margin[c]), HN_E_ARG, "%s: margin[%" PRId64 "] is %g; it must be finite", function, c,
+                    (double)o->margin[c]);
+    HNI_FAIL_IF(!(o->logit_scale > 0.0f && isfinite(o->logit_scale)), HN_E_ARG,
+                "%s: logit_scale is %g; it must be positive and finite", function, (double)o->logit_scale);
+    for (int64_t c = 0; o->class_smoothing != NULL && c < classes; ++c)
+        HNI_FAIL_IF(!(o->class_smoothing[c] >= 0.0f && o->class_smoothing[c] <= 1.0f), HN_E_ARG,
+                    "%s: class_smoothing[%" PRId64 "] is %g; it must be in [0, 1]", function, c,
+                    (double)o->class_smoothing[c]);
+    HNI_FAIL_IF(!(o->focal_gamma >= 0.0f && isfinite(o->focal_gamma)), HN_E_ARG,
+                "%s: focal_gamma is %g; it must be finite and not negative", function, (double)o->focal_gamma);
     return HN_OK;
 }
 
@@ -45,13 +58,24 @@ typedef struct job {
     const hn_matf *dlogits;
 } job;
 
-/* The adjusted logits of a row, classes [from, from + n), in tile unless they are not adjusted. */
-static const float *adjusted(const job *j, const float *x, int64_t from, int64_t n, float *tile)
+/* Whether the logits are used as they are. */
+static bool plain(const hn_loss_ce_options *o)
 {
-    if (j->o->logit_adjustment == NULL)
+    return o->logit_adjustment == NULL && o->margin == NULL && o->logit_scale == 1.0f;
+}
+
+/* The logits that the softmax is of: classes [from, from + n) of a row, in tile unless they are the caller's. */
+static const float *adjusted(const job *j, const float *x, int32_t label, int64_t from, int64_t n, float *tile)
+{
+    const hn_loss_ce_options *o = j->o;
+    if (plain(o))
         return x + from;
     for (int64_t c = 0; c < n; ++c)
-        tile[c] = x[from + c] + j->o->logit_adjustment[from + c];
+        tile[c] = o->logit_scale * x[from + c];
+    if (o->margin != NULL && label >= from && label < from + n)
+        tile[label - from] = o->logit_scale * (x[label] - o->margin[label]);
+    for (int64_t c = 0; o->logit_adjustment != NULL && c < n; ++c)
+        tile[c] += o->logit_adjustment[from + c];
     return tile;
 }
 
@@ -60,40 +84,83 @@ static float weight_of(const job *j, int64_t c)
     return j->o->class_weight == NULL ? 1.0f : j->o->class_weight[c];
 }
 
-/* Row loss: W lse - sum_c q_c w_c x_c with W = sum_c q_c w_c. */
-static double row_loss(const job *j, const float *x, int32_t label, hni_lse *l)
+static double smoothing_of(const job *j, int32_t label)
+{
+    return (double)(j->o->class_smoothing == NULL ? j->o->label_smoothing : j->o->class_smoothing[label]);
+}
+
+/* What a row's gradient needs of its loss. */
+typedef struct row_state {
+    hni_lse all, others; /* of the row; of all classes but the label's, which the focal factor needs */
+    double base;         /* the loss without the focal factor                                        */
+    double p, factor;    /* of the label; (1 - p)^gamma                                              */
+} row_state;
+
+static void add_others(hni_lse *others, int32_t label, int64_t from, int64_t n, const float *a)
+{
+    const int64_t own = label - from;
+    if (own < 0 || own >= n) {
+        hni_lse_add(others, n, a);
+        return;
+    }
+    hni_lse_add(others, own, a);
+    hni_lse_add(others, n - own - 1, a + own + 1);
+}
+
+/* Row loss: (1 - p)^gamma (W lse - sum_c q_c w_c a_c) with W = sum_c q_c w_c. */
+static double row_loss(const job *j, const float *x, int32_t label, row_state *r)
 {
     float tile[TILE];
     const int64_t classes = j->logits->cols;
-    const double smooth = (double)j->o->label_smoothing, share = smooth / (double)classes;
-    *l = (hni_lse){-INFINITY, 0.0};
+    const double smooth = smoothing_of(j, label), share = smooth / (double)classes, gamma = (double)j->o->focal_gamma;
+    *r = (row_state){.all = {-INFINITY, 0.0}, .others = {-INFINITY, 0.0}, .factor = 1.0};
     double weighted = 0.0, own = 0.0;
     for (int64_t from = 0; from < classes; from += TILE) {
         int64_t n = classes - from < TILE ? classes - from : TILE;
-        const float *a = adjusted(j, x, from, n, tile);
-        hni_lse_add(l, n, a);
+        const float *a = adjusted(j, x, label, from, n, tile);
+        hni_lse_add(&r->all, n, a);
+        if (gamma > 0.0)
+            add_others(&r->others, label, from, n, a);
         for (int64_t c = 0; smooth > 0.0 && c < n; ++c)
             weighted += (double)weight_of(j, from + c) * (double)a[c];
         if (label >= from && label < from + n)
             own = (double)a[label - from];
     }
-    double lse = hni_lse_value(l), loss = (1.0 - smooth) * (double)weight_of(j, label) * (lse - own);
-    return smooth > 0.0 ? loss + share * (j->all_weights * lse - weighted) : loss;
+    const double lse = hni_lse_value(&r->all);
+    r->base = (1.0 - smooth) * (double)weight_of(j, label) * (lse - own);
+    if (smooth > 0.0)
+        r->base += share * (j->all_weights * lse - weighted);
+    if (gamma > 0.0) {
+        r->p = exp(own - lse);
+        r->factor = exp(gamma * fmin(hni_lse_value(&r->others) - lse, 0.0)); /* log(1 - p) without cancellation */
+    }
+    return r->factor * r->base;
 }
 
-static void row_gradient(const job *j, const float *x, int32_t label, const hni_lse *l, float *g)
+/* For the base loss B and the factor f: dB/da_c = W p_c - q_c w_c; df/da_c = gamma f p_label o_c for the other classes, o their
+ * own softmax, and -gamma f p_label for the label.                                                                          */
+static void row_gradient(const job *j, const float *x, int32_t label, const row_state *r, float *g)
 {
-    float tile[TILE], p[TILE];
+    float tile[TILE], p[TILE], o[TILE];
     const int64_t classes = j->logits->cols;
-    const double smooth = (double)j->o->label_smoothing, share = smooth / (double)classes;
+    const double smooth = smoothing_of(j, label), share = smooth / (double)classes;
     const double w = (double)weight_of(j, label), total = (1.0 - smooth) * w + share * j->all_weights;
+    const double focal = (double)j->o->focal_gamma * r->factor * r->p * r->base;
+    const double factor = j->gradient_factor * (double)j->o->logit_scale;
     const float beta = j->o->grad_beta;
     for (int64_t from = 0; from < classes; from += TILE) {
         int64_t n = classes - from < TILE ? classes - from : TILE;
-        hni_exp_shifted(n, adjusted(j, x, from, n, tile), l->max, (float)(1.0 / l->sum), p);
+        const float *a = adjusted(j, x, label, from, n, tile);
+        hni_exp_shifted(n, a, r->all.max, (float)(1.0 / r->all.sum), p);
+        if (focal != 0.0 && r->others.sum > 0.0)
+            hni_exp_shifted(n, a, r->others.max, (float)(1.0 / r->others.sum), o);
         for (int64_t c = 0; c < n; ++c) {
-            double q = (share + (from + c == label ? 1.0 - smooth : 0.0)) * (double)weight_of(j, from + c);
-            float d = (float)(j->gradient_factor * (total * (double)p[c] - q));
+            const bool own = from + c == label;
+            double q = (share + (own ? 1.0 - smooth : 0.0)) * (double)weight_of(j, from + c);
+            double slope = r->factor * (total * (double)p[c] - q);
+            if (focal != 0.0)
+                slope += own ? -focal : r->others.sum > 0.0 ? focal * (double)o[c] : 0.0;
+            float d = (float)(factor * slope);
             g[from + c] = beta == 0.0f ? d : beta * g[from + c] + d;
         }
     }
@@ -112,10 +179,10 @@ static void run_block(void *arg, int64_t task, int32_t thread)
             continue;
         }
         const float *x = j->logits->data + i * j->logits->ld;
-        hni_lse l;
-        j->row[i] = row_loss(j, x, j->labels[i], &l);
+        row_state r;
+        j->row[i] = row_loss(j, x, j->labels[i], &r);
         if (g != NULL)
-            row_gradient(j, x, j->labels[i], &l, g);
+            row_gradient(j, x, j->labels[i], &r, g);
     }
 }
 

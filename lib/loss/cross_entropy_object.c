@@ -9,7 +9,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-enum { ARRAYS = 2 }; /* of the options, each [classes] or NULL */
+enum { ARRAYS = 4 }; /* of the options, each [classes] or NULL */
 
 typedef struct ce_loss {
     hn_loss base;
@@ -77,7 +77,7 @@ hn_status hn_loss_create_ce(hn_loss **out, hn_context *context, int64_t classes,
     hn_loss_ce_options_init(o, sizeof *o);
     l->classes = classes;
     hn_status status = hni_options_read(o, sizeof *o, options, function);
-    const float **field[ARRAYS] = {&o->class_weight, &o->logit_adjustment};
+    const float **field[ARRAYS] = {&o->class_weight, &o->logit_adjustment, &o->margin, &o->class_smoothing};
     for (int i = 0; i < ARRAYS; ++i) {
         if (status == HN_OK)
             status = hni_loss_copy(loss, *field[i], classes, function, &l->array[i]);

@@ -11,7 +11,7 @@
 
 /* Rows of a stripe; the least keys of a chunk, and the most chunks; rows of a task. Stripes and chunks of this size keep
  * the matrix products near their best rate, and a chunk's exponentials in the second-level cache.                        */
-enum { ROWS = 256, KEYS = 1024, CHUNKS = 16, FEW = 8 };
+enum { ROWS = 256, KEYS = 2048, CHUNKS = 16, FEW = 8 };
 
 /* Exponents between 0 and minus this keep sums, their reciprocals and products of both within a float. */
 #define WIDEST 60.0

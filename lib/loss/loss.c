@@ -7,6 +7,7 @@
 #include "base/options.h"
 #include "base/tensor.h"
 #include "kernel/rownorm.h"
+#include "loss/common.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -97,6 +98,8 @@ hn_status hn_loss_init_params(hn_loss *loss, const hn_rng *rng)
 {
     HNI_FAIL_IF(loss == NULL || rng == NULL, HN_E_ARG, "hn_loss_init_params: %s is NULL",
                 loss == NULL ? "loss" : "rng");
+    if (loss->kind->init_params != NULL)
+        HNI_TRY(loss->kind->init_params(loss, rng));
     if (loss->param == NULL)
         return HN_OK;
     hn_rng stream;
@@ -106,6 +109,23 @@ hn_status hn_loss_init_params(hn_loss *loss, const hn_rng *rng)
     hn_rng_fill_normal(&stream, p, (size_t)(dim[0] * dim[1]), 0.0f, 1.0f);
     for (int64_t i = 0; i < dim[0]; ++i)
         (void)hni_rownorm_row(dim[1], p + i * dim[1], p + i * dim[1]);
+    return HN_OK;
+}
+
+hn_status hn_loss_set_params(hn_loss *loss, const hn_cmatf *values)
+{
+    static const char function[] = "hn_loss_set_params";
+    HNI_FAIL_IF(loss == NULL, HN_E_ARG, "%s: loss is NULL", function);
+    HNI_FAIL_IF(loss->param == NULL, HN_E_UNSUPPORTED, "%s: the %s loss has no parameters", function,
+                loss->kind->name);
+    HNI_TRY(hni_loss_check_matrix(values, function, "values"));
+    const int64_t *dim = loss->param->desc.dim;
+    HNI_FAIL_IF(values->rows != dim[0] || values->cols != dim[1], HN_E_SHAPE,
+                "%s: values is %" PRId64 "x%" PRId64 "; the %s are %" PRId64 "x%" PRId64, function, values->rows,
+                values->cols, loss->param_name, dim[0], dim[1]);
+    HNI_TRY(hni_loss_check_finite(1, values, function, "values"));
+    for (int64_t i = 0; i < dim[0]; ++i)
+        memcpy((float *)loss->param->data + i * dim[1], values->data + i * values->ld, (size_t)dim[1] * sizeof(float));
     return HN_OK;
 }
 

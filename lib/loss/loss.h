@@ -13,6 +13,7 @@ typedef struct hni_loss_kind {
     hn_status (*apply)(hn_loss *loss, const hn_cmatf *input, const int32_t *labels, float scale, double *value,
                        hn_matf *dinput, const hn_scratch *scratch);
     /* The rest may be NULL. */
+    hn_status (*init_params)(hn_loss *loss, const hn_rng *rng); /* of what the kind itself has */
     hn_status (*begin_epoch)(hn_loss *loss, int64_t epoch);
     hn_status (*set_class_weights)(hn_loss *loss, const float *weights);
     void (*release)(hn_loss *loss); /* what the kind has allocated for itself */

@@ -248,6 +248,16 @@ hn_status hn_hybrid_evaluate(hn_hybrid *hybrid, hn_loader *loader, hn_metrics *m
     }
 }
 
+hn_loss *hn_hybrid_feature_loss(hn_hybrid *hybrid)
+{
+    return hybrid == NULL ? NULL : hybrid->feature.loss;
+}
+
+hn_loss *hn_hybrid_classifier_loss(hn_hybrid *hybrid)
+{
+    return hybrid == NULL ? NULL : hybrid->classifier.loss;
+}
+
 void hn_hybrid_destroy(hn_hybrid *hybrid)
 {
     if (hybrid == NULL)

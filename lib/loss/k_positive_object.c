@@ -1,0 +1,222 @@
+/* KCL and TSC as an object: the queue, and TSC's targets and centroids. */
+#include "loss/loss.h"
+
+#include "base/context.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/options.h"
+#include "kernel/rownorm.h"
+#include "loss/common.h"
+#include "loss/queue.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#define MOMENTUM 0.9f /* of the centroids */
+
+typedef struct kcl_loss {
+    hn_loss base;
+    hn_loss_kcl_options options;
+    int64_t classes, dim;
+    hn_rng rng;
+    uint64_t steps;
+    hni_queue queue;
+    /* TSC's; NULL for KCL. */
+    float *targets, *centroids; /* classes x dim */
+    int32_t *class_target;      /* [classes]     */
+    int32_t ready;              /* they are made */
+} kcl_loss;
+
+/* What apply cuts its scratch into. */
+typedef struct parts {
+    float *keys;         /* (rows + capacity) x dim: the batch's rows that have a label, the queue's */
+    int32_t *key_labels; /* [rows + capacity]                                                        */
+    int32_t *self;       /* [rows], where the row is among the keys, or -1                           */
+    float *dkeys;        /* rows x dim                                                               */
+    hn_scratch step;     /* for the functions that are called, one after the other                   */
+} parts;
+
+static hn_status carve(const kcl_loss *l, int64_t rows, char *base, parts *p, size_t *bytes)
+{
+    const int64_t k = rows + l->queue.capacity, targets = l->targets == NULL ? 0 : l->classes;
+    hni_carver c = {base, 0};
+    size_t step = 0, more = 0;
+    HNI_TRY(hn_loss_kcl_scratch(&l->options, rows, k, targets, l->dim, &step));
+    if (targets > 0) {
+        HNI_TRY(hn_kcl_update_centroids_scratch(rows, l->classes, l->dim, &more));
+        step = more > step ? more : step;
+        HNI_TRY(hn_kcl_assign_targets_scratch(l->classes, targets, l->dim, &more));
+        step = more > step ? more : step;
+    }
+    p->keys = hni_carve(&c, k * l->dim, sizeof *p->keys);
+    p->key_labels = hni_carve(&c, k, sizeof *p->key_labels);
+    p->self = hni_carve(&c, rows, sizeof *p->self);
+    p->dkeys = hni_carve(&c, rows * l->dim, sizeof *p->dkeys);
+    p->step.size = step;
+    p->step.data = hni_carve(&c, (int64_t)step, 1);
+    *bytes = c.used;
+    return HN_OK;
+}
+
+static hn_status kcl_scratch(const hn_loss *loss, int64_t rows, int64_t cols, size_t *bytes)
+{
+    const kcl_loss *l = (const kcl_loss *)loss;
+    parts p;
+    HNI_FAIL_IF(cols != l->dim, HN_E_SHAPE,
+                "hn_loss_apply: embeddings have %" PRId64 " columns; the loss was made for %" PRId64, cols, l->dim);
+    return carve(l, rows, NULL, &p, bytes);
+}
+
+/* Centroids after this batch, and the targets that go with them. */
+static hn_status follow(kcl_loss *l, const hn_cmatf *input, const int32_t *labels, const hn_scratch *scratch)
+{
+    hn_matf centroids = {l->centroids, l->classes, l->dim, l->dim};
+    const hn_cmatf moved = {l->centroids, l->classes, l->dim, l->dim},
+                   targets = {l->targets, l->classes, l->dim, l->dim};
+    HNI_TRY(hn_kcl_update_centroids(input, labels, MOMENTUM, &centroids, scratch));
+    return hn_kcl_assign_targets(&moved, &targets, l->class_target, scratch);
+}
+
+/* Fills keys, their labels and self; returns how many keys the batch has. */
+static int64_t gather(const kcl_loss *l, const hn_cmatf *input, const int32_t *labels, const parts *p)
+{
+    int64_t m = 0;
+    for (int64_t i = 0; i < input->rows; ++i) {
+        p->self[i] = labels[i] < 0 ? -1 : (int32_t)m;
+        if (labels[i] < 0)
+            continue;
+        memcpy(p->keys + m * l->dim, input->data + i * input->ld, (size_t)l->dim * sizeof *p->keys);
+        p->key_labels[m++] = labels[i];
+    }
+    memcpy(p->keys + m * l->dim, l->queue.x, (size_t)(l->queue.count * l->dim) * sizeof *p->keys);
+    memcpy(p->key_labels + m, l->queue.labels, (size_t)l->queue.count * sizeof *p->key_labels);
+    return m;
+}
+
+static hn_status kcl_apply(hn_loss *loss, const hn_cmatf *input, const int32_t *labels, float scale, double *value,
+                           hn_matf *dinput, const hn_scratch *scratch)
+{
+    static const char function[] = "hn_loss_apply";
+    kcl_loss *l = (kcl_loss *)loss;
+    hn_loss_kcl_options o = l->options;
+    hn_rng rng;
+    parts p;
+    size_t bytes;
+    int64_t valid;
+    o.grad_scale = scale;
+    o.rng = &rng;
+    hn_rng_derive(&rng, &l->rng, "k_positive step", l->steps);
+    /* All that could fail, before anything changes. */
+    HNI_FAIL_IF(l->targets != NULL && !l->ready, HN_E_STATE, "%s: the targets are not made: call hn_loss_init_params",
+                function);
+    HNI_TRY(hni_loss_check_common(&o, function));
+    HNI_TRY(hni_loss_check_labels(labels, input->rows, l->classes, function, &valid));
+    HNI_TRY(hni_loss_check_finite(o.check_finite, input, function, "the input"));
+    HNI_TRY(carve(l, input->rows, scratch->data, &p, &bytes));
+    if (dinput != NULL && l->targets != NULL)
+        HNI_TRY(follow(l, input, labels, &p.step));
+    const int64_t m = gather(l, input, labels, &p);
+    const hn_cmatf keys = {p.keys, m + l->queue.count, l->dim, l->dim},
+                   targets = {l->targets, l->classes, l->dim, l->dim};
+    hn_matf dkeys = {p.dkeys, m, l->dim, l->dim};
+    HNI_TRY(hn_loss_kcl(&o, input, labels, &keys, p.key_labels, p.self, NULL, l->targets == NULL ? NULL : &targets,
+                        l->classes, l->class_target, value, NULL, dinput, dinput == NULL ? NULL : &dkeys, &p.step));
+    if (dinput == NULL)
+        return HN_OK;
+    for (int64_t i = 0; i < input->rows; ++i)
+        for (int64_t c = 0; p.self[i] >= 0 && c < l->dim; ++c)
+            dinput->data[i * dinput->ld + c] += p.dkeys[p.self[i] * l->dim + c];
+    hni_queue_push(&l->queue, input, labels, o.normalize);
+    ++l->steps;
+    return HN_OK;
+}
+
+static hn_status make_targets(kcl_loss *l, const hn_rng *rng)
+{
+    hn_rng stream; /* PLACEHOLDER */
+    hn_rng_derive(&stream, rng, "targets", 0);
+    hn_rng_fill_normal(&stream, l->targets, (size_t)(l->classes * l->dim), 0.0f, 1.0f);
+    for (int64_t c = 0; c < l->classes; ++c)
+        (void)hni_rownorm_row(l->dim, l->targets + c * l->dim, l->targets + c * l->dim);
+    return HN_OK;
+}
+
+static hn_status kcl_init_params(hn_loss *loss, const hn_rng *rng)
+{
+    kcl_loss *l = (kcl_loss *)loss;
+    l->queue.count = l->queue.next = 0;
+    l->steps = 0;
+    if (l->targets == NULL)
+        return HN_OK;
+    hn_rng stream;
+    HNI_TRY(make_targets(l, rng));
+    hn_rng_derive(&stream, rng, "centroids", 0);
+    hn_rng_fill_normal(&stream, l->centroids, (size_t)(l->classes * l->dim), 0.0f, 1.0f);
+    for (int64_t c = 0; c < l->classes; ++c) {
+        (void)hni_rownorm_row(l->dim, l->centroids + c * l->dim, l->centroids + c * l->dim);
+        l->class_target[c] = (int32_t)c;
+    }
+    l->ready = 1;
+    return HN_OK;
+}
+
+static void kcl_release(hn_loss *loss)
+{
+    kcl_loss *l = (kcl_loss *)loss;
+    const size_t bytes = (size_t)(l->classes * l->dim) * sizeof(float);
+    hni_queue_close(&l->queue);
+    hni_release(loss->context, l->targets, bytes);
+    hni_release(loss->context, l->centroids, bytes);
+    hni_release(loss->context, l->class_target, (size_t)l->classes * sizeof *l->class_target);
+}
+
+static const hni_loss_kind kcl_kind = {.name = "k-positive contrastive",
+                                       .size = sizeof(kcl_loss),
+                                       .scratch = kcl_scratch,
+                                       .apply = kcl_apply,
+                                       .init_params = kcl_init_params,
+                                       .release = kcl_release};
+
+static hn_status allocate(kcl_loss *l, int64_t queue_length, const char *function)
+{
+    hn_context *context = l->base.context;
+    size_t bytes;
+    /* Judged before anything is made from sizes that may be nonsense. */
+    HNI_TRY(hni_loss_check_extents(queue_length, l->dim, function, "the queue"));
+    HNI_TRY(hn_loss_kcl_scratch(&l->options, 1, 1 + queue_length, l->classes, l->dim, &bytes));
+    HNI_TRY(hni_queue_open(&l->queue, context, queue_length, l->dim, function));
+    if (l->options.target_weight == 0.0f)
+        return HN_OK;
+    bytes = (size_t)(l->classes * l->dim) * sizeof(float);
+    l->targets = hni_alloc(context, bytes);
+    l->centroids = hni_alloc(context, bytes);
+    l->class_target = hni_alloc(context, (size_t)l->classes * sizeof *l->class_target);
+    if (l->targets == NULL || l->centroids == NULL || l->class_target == NULL)
+        return hni_no_memory(function, bytes);
+    return HN_OK;
+}
+
+hn_status hn_loss_create_kcl(hn_loss **out, hn_context *context, int64_t classes, int64_t dim,
+                             const hn_loss_kcl_options *options, int64_t queue_length)
+{
+    static const char function[] = "hn_loss_create_kcl";
+    hn_loss *loss = NULL;
+    HNI_FAIL_IF(out == NULL, HN_E_ARG, "%s: out is NULL", function);
+    HNI_TRY(hni_loss_check_size(classes, dim, function));
+    HNI_TRY(hni_loss_start(&loss, context, &kcl_kind, function));
+    kcl_loss *l = (kcl_loss *)loss;
+    hn_loss_kcl_options *o = &l->options;
+    hn_loss_kcl_options_init(o, sizeof *o);
+    l->classes = classes;
+    l->dim = dim;
+    hn_status status = hni_options_read(o, sizeof *o, options, function);
+    hn_rng_seed(&l->rng, 0, 0);
+    if (status == HN_OK && o->rng != NULL)
+        l->rng = *o->rng;
+    o->rng = NULL;
+    o->num_threads = context->num_threads;
+    o->grad_beta = 0.0f;
+    if (status == HN_OK)
+        status = allocate(l, queue_length, function);
+    return hni_loss_finish(status, out, loss, dim);
+}

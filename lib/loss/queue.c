@@ -1,0 +1,60 @@
+#include "loss/queue.h"
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "kernel/rownorm.h"
+#include "loss/common.h"
+
+#include <math.h>
+#include <string.h>
+
+static size_t bytes_of_rows(const hni_queue *q)
+{
+    return (size_t)(q->capacity * q->dim) * sizeof *q->x;
+}
+
+static size_t bytes_of_labels(const hni_queue *q)
+{
+    return (size_t)q->capacity * sizeof *q->labels;
+}
+
+hn_status hni_queue_open(hni_queue *queue, hn_context *context, int64_t capacity, int64_t dim, const char *function)
+{
+    *queue = (hni_queue){0};
+    HNI_TRY(hni_loss_check_extents(capacity, dim, function, "the queue"));
+    hni_queue q = {.context = context, .capacity = capacity, .dim = dim};
+    q.x = hni_alloc(context, bytes_of_rows(&q));
+    q.labels = hni_alloc(context, bytes_of_labels(&q));
+    if (q.x == NULL || q.labels == NULL) {
+        hni_queue_close(&q);
+        return hni_no_memory(function, bytes_of_rows(&q) + bytes_of_labels(&q));
+    }
+    *queue = q;
+    return HN_OK;
+}
+
+void hni_queue_push(hni_queue *queue, const hn_cmatf *x, const int32_t *labels, int32_t normalize)
+{
+    for (int64_t i = 0; queue->capacity > 0 && i < x->rows; ++i) {
+        const float *from = x->data + i * x->ld;
+        if (labels[i] < 0 || !isfinite(hni_dot(queue->dim, from, from)))
+            continue;
+        float *to = queue->x + queue->next * queue->dim;
+        if (normalize)
+            (void)hni_rownorm_row(queue->dim, from, to);
+        else
+            memcpy(to, from, (size_t)queue->dim * sizeof *to);
+        queue->labels[queue->next] = labels[i];
+        queue->next = (queue->next + 1) % queue->capacity;
+        queue->count += queue->count < queue->capacity;
+    }
+}
+
+void hni_queue_close(hni_queue *queue)
+{
+    if (queue->context == NULL)
+        return;
+    hni_release(queue->context, queue->x, bytes_of_rows(queue));
+    hni_release(queue->context, queue->labels, bytes_of_labels(queue));
+    *queue = (hni_queue){0};
+}

@@ -1,0 +1,30 @@
+/* queue.h -- the last embeddings of earlier batches, with their labels: a ring of constants to contrast with. */
+#ifndef HNI_QUEUE_H
+#define HNI_QUEUE_H
+
+#include <hybridnet/context.h>
+#include <hybridnet/types.h>
+
+/* Rows 0 to count - 1 of x are what the queue holds, in no particular order once it has turned over. */
+typedef struct hni_queue {
+    hn_context *context;
+    int64_t capacity, dim;
+    int64_t count;   /* rows held, at most capacity     */
+    int64_t next;    /* the row to be written next      */
+    float *x;        /* capacity x dim, dense           */
+    int32_t *labels; /* [capacity]                      */
+} hni_queue;
+
+/* An empty queue; all it will ever allocate. HN_E_SHAPE, HN_E_NOMEM; on failure *queue is zero. function: for the
+ * sentence.                                                                                                          */
+hn_status hni_queue_open(hni_queue *queue, hn_context *context, int64_t capacity, int64_t dim, const char *function);
+
+/* Copies x's rows in their order, L2-normalised if so wanted, over the oldest ones. Rows with a label < 0 stay out, and so do
+ * those with a NaN or infinity, which would spoil every step until they are overwritten. x has the queue's dim. Cannot
+ * fail.                                                                                                                  */
+void hni_queue_push(hni_queue *queue, const hn_cmatf *x, const int32_t *labels, int32_t normalize);
+
+/* A zeroed queue is allowed. */
+void hni_queue_close(hni_queue *queue);
+
+#endif
