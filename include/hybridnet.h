@@ -25,6 +25,7 @@
 #include <hybridnet/paco.h>
 #include <hybridnet/param.h>
 #include <hybridnet/proco.h>
+#include <hybridnet/prototypes.h>
 #include <hybridnet/prototypical.h>
 #include <hybridnet/rebalanced.h>
 #include <hybridnet/resnet.h>

@@ -23,7 +23,7 @@ static void near(const char *what, double nu, double x, double got, double want,
 }
 
 /* Orders on all sides of the borders between numbers of terms, and beyond any dim in use. */
-static const double orders[] = {0,    0.5,  1,  1.5,  2,   6,   7.5, 15,  31,  34,  34.5,  35,  36,    42,   51,  63,
+static const double orders[] = {0,    0.5,  1,  1.5,  2,   6,   7.5, 15,  31,  34,  34.5,  35,   36,  42,    51,  63,
                                 66.5, 67.5, 94, 94.5, 127, 151, 255, 289, 511, 744, 744.5, 1024, 1e4, 4.3e4, 1e7, 1e9};
 
 START_TEST(nothing_is_singular_at_zero)

@@ -197,7 +197,7 @@ static void set(batch *b, int32_t setting)
 
 START_TEST(values_follow_the_formula)
 {
-    static const int64_t shapes[][5] = {{1, 1, 1, 1, 0},    {5, 0, 3, 4, 3},   {6, 4, 2, 3, 1},  {64, 64, 7, 16, 0},
+    static const int64_t shapes[][5] = {{1, 1, 1, 1, 0},    {5, 0, 3, 4, 3},    {6, 4, 2, 3, 1},  {64, 64, 7, 16, 0},
                                         {20, 300, 9, 5, 2}, {270, 33, 4, 8, 0}, {3, 50, 90, 6, 0}};
     for (size_t s = 0; s < sizeof shapes / sizeof shapes[0]; ++s)
         for (int32_t setting = 0; setting < 12; ++setting) {
@@ -239,9 +239,9 @@ START_TEST(defaults_are_the_headers)
     hnt_ok(hn_loss_paco_scratch(NULL, b.n, b.k, b.classes, b.dim, &bytes));
     hn_scratch scratch = hnt_scratch(bytes);
     double loss;
-    hnt_ok(hn_loss_paco(NULL, &(hn_cmatf){b.t, b.n, b.classes, b.classes}, &(hn_cmatf){b.z, b.n, b.dim, b.dim}, b.labels,
-                        &(hn_cmatf){b.y, b.k, b.dim, b.dim}, b.key_labels, NULL, &loss, NULL, NULL, NULL, NULL,
-                        &scratch));
+    hnt_ok(hn_loss_paco(NULL, &(hn_cmatf){b.t, b.n, b.classes, b.classes}, &(hn_cmatf){b.z, b.n, b.dim, b.dim},
+                        b.labels, &(hn_cmatf){b.y, b.k, b.dim, b.dim}, b.key_labels, NULL, &loss, NULL, NULL, NULL,
+                        NULL, &scratch));
     ck_assert_double_eq(loss, b.loss);
     free(scratch.data);
     drop(&b);
@@ -485,24 +485,23 @@ START_TEST(arguments_out_of_shape_are_named)
         const hn_scratch *scratch;
         hn_status status;
         const char *sentence;
-    } cases[] = {
-        {NULL, &z, labels, &y, labels, NULL, NULL, NULL, &good, HN_E_ARG, "logits is NULL"},
-        {&z, NULL, labels, &y, labels, NULL, NULL, NULL, &good, HN_E_ARG, "z is NULL"},
-        {&z, &z, NULL, &y, labels, NULL, NULL, NULL, &good, HN_E_ARG, "labels is NULL"},
-        {&z, &z, labels, NULL, labels, NULL, NULL, NULL, &good, HN_E_ARG, "keys is NULL"},
-        {&z, &z, labels, &y, NULL, NULL, NULL, NULL, &good, HN_E_ARG, "key_labels is NULL"},
-        {&nothing, &z, labels, &y, labels, NULL, NULL, NULL, &good, HN_E_ARG, "logits.data is NULL"},
-        {&z, &bad_ld, labels, &y, labels, NULL, NULL, NULL, &good, HN_E_SHAPE, "z.ld is 2"},
-        {&y, &z, labels, &y, labels, NULL, NULL, NULL, &good, HN_E_SHAPE, "logits have 3 rows"},
-        {&z, &z, labels, &narrow, labels, NULL, NULL, NULL, &good, HN_E_SHAPE, "keys have 2 columns"},
-        {&z, &z, labels, &y, labels, &dz_short, NULL, NULL, &good, HN_E_SHAPE, "dlogits is 3x3"},
-        {&z, &z, labels, &y, labels, NULL, &dz_short, NULL, &good, HN_E_SHAPE, "dz is 3x3"},
-        {&z, &z, labels, &y, labels, NULL, &dz_null, NULL, &good, HN_E_ARG, "dz.data is NULL"},
-        {&z, &z, labels, &y, labels, NULL, NULL, &dz, &good, HN_E_SHAPE, "dkeys has 4 rows"},
-        {&z, &z, labels, &y, labels, NULL, NULL, &dz_narrow, &good, HN_E_SHAPE, "dkeys is 3x2"},
-        {&z, &z, labels, &y, labels, NULL, NULL, NULL, NULL, HN_E_WORKSPACE, "scratch is NULL"},
-        {&z, &z, labels, &y, labels, NULL, NULL, NULL, &small, HN_E_WORKSPACE, "bytes"},
-        {&z, &z, labels, &y, labels, NULL, NULL, NULL, &odd, HN_E_WORKSPACE, "aligned"}};
+    } cases[] = {{NULL, &z, labels, &y, labels, NULL, NULL, NULL, &good, HN_E_ARG, "logits is NULL"},
+                 {&z, NULL, labels, &y, labels, NULL, NULL, NULL, &good, HN_E_ARG, "z is NULL"},
+                 {&z, &z, NULL, &y, labels, NULL, NULL, NULL, &good, HN_E_ARG, "labels is NULL"},
+                 {&z, &z, labels, NULL, labels, NULL, NULL, NULL, &good, HN_E_ARG, "keys is NULL"},
+                 {&z, &z, labels, &y, NULL, NULL, NULL, NULL, &good, HN_E_ARG, "key_labels is NULL"},
+                 {&nothing, &z, labels, &y, labels, NULL, NULL, NULL, &good, HN_E_ARG, "logits.data is NULL"},
+                 {&z, &bad_ld, labels, &y, labels, NULL, NULL, NULL, &good, HN_E_SHAPE, "z.ld is 2"},
+                 {&y, &z, labels, &y, labels, NULL, NULL, NULL, &good, HN_E_SHAPE, "logits have 3 rows"},
+                 {&z, &z, labels, &narrow, labels, NULL, NULL, NULL, &good, HN_E_SHAPE, "keys have 2 columns"},
+                 {&z, &z, labels, &y, labels, &dz_short, NULL, NULL, &good, HN_E_SHAPE, "dlogits is 3x3"},
+                 {&z, &z, labels, &y, labels, NULL, &dz_short, NULL, &good, HN_E_SHAPE, "dz is 3x3"},
+                 {&z, &z, labels, &y, labels, NULL, &dz_null, NULL, &good, HN_E_ARG, "dz.data is NULL"},
+                 {&z, &z, labels, &y, labels, NULL, NULL, &dz, &good, HN_E_SHAPE, "dkeys has 4 rows"},
+                 {&z, &z, labels, &y, labels, NULL, NULL, &dz_narrow, &good, HN_E_SHAPE, "dkeys is 3x2"},
+                 {&z, &z, labels, &y, labels, NULL, NULL, NULL, NULL, HN_E_WORKSPACE, "scratch is NULL"},
+                 {&z, &z, labels, &y, labels, NULL, NULL, NULL, &small, HN_E_WORKSPACE, "bytes"},
+                 {&z, &z, labels, &y, labels, NULL, NULL, NULL, &odd, HN_E_WORKSPACE, "aligned"}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; ++i)
         hnt_fails(hn_loss_paco(NULL, cases[i].logits, cases[i].z, cases[i].labels, cases[i].keys, cases[i].key_labels,
                                NULL, &loss, NULL, cases[i].dlogits, cases[i].dz, cases[i].dkeys, cases[i].scratch),
@@ -939,7 +938,8 @@ START_TEST(every_allocation_may_fail)
         ck_assert_int_eq(status, HN_E_NOMEM);
         ++failures;
     }
-    ck_assert_int_ge(failures, 9); /* the object, prior, queue and its labels, centres and gradient, two views, scratch */
+    ck_assert_int_ge(failures,
+                     9); /* the object, prior, queue and its labels, centres and gradient, two views, scratch */
 }
 END_TEST
 

@@ -748,10 +748,10 @@ START_TEST(any_temperature_scale_and_concentration_is_finite)
                 b.o.normalize = k % 2 == 0;
                 float *m = b.mean;
                 for (int64_t d = 0; d < b.dim; ++d) {
-                    m[d] = 0.0f;                                  /* never seen                        */
-                    m[b.dim + d] = d == 0 ? 1.0f : 0.0f;          /* one row, or all alike: kappa 1e5  */
+                    m[d] = 0.0f;                                   /* never seen                        */
+                    m[b.dim + d] = d == 0 ? 1.0f : 0.0f;           /* one row, or all alike: kappa 1e5  */
                     m[2 * b.dim + d] = d == 1 ? 1.0000001f : 0.0f; /* rounded above 1                   */
-                    m[3 * b.dim + d] *= 1e-18f;                   /* all but uniform                   */
+                    m[3 * b.dim + d] *= 1e-18f;                    /* all but uniform                   */
                     b.z[d] = -m[b.dim + d];
                     b.z[b.dim + d] = -m[4 * b.dim + d];
                     b.z[2 * b.dim + d] = 0.0f;

@@ -12,10 +12,11 @@
 #include <math.h>
 #include <string.h>
 
-enum { BLOCK = 64 }; /* places at a time */
+enum { BLOCK = 32 }; /* places at a time */
 
 /* The order from which that many terms are enough: the first one left out, largest at q = 0, is 1e-15 there. */
-static const double enough[] = {INFINITY, 1.3e14, 8.4e6, 4.2e4, 3260.0, 744.0, 289.0, 151.0, 94.0, 67.0, 51.0, 42.0, 35.0};
+static const double enough[] = {INFINITY, 1.3e14, 8.4e6, 4.2e4, 3260.0, 744.0, 289.0,
+                                151.0,    94.0,   67.0,  51.0,  42.0,   35.0};
 
 void hni_bessel_init(hni_bessel *b, double nu)
 {
@@ -91,7 +92,8 @@ HNI_CLONES static void block(const hni_bessel *b, const double *restrict square,
         }
     }
     for (int i = 0; i < BLOCK; ++i) {
-        ratio[i] = 1.0 / (top + t[i]) - d[i] * w[i] / u[i];
+        const double both = top + t[i];
+        ratio[i] = (u[i] - d[i] * w[i] * both) / (both * u[i]);
         value[i] = u[i];
     }
     /* Down to nu: value is a product of factors, each divided by t. */
@@ -103,9 +105,13 @@ HNI_CLONES static void block(const hni_bessel *b, const double *restrict square,
             ratio[i] = 1.0 / factor;
         }
     }
-    const double log_two_pi = 1.83787706640934548356, powers = (double)b->steps - 0.5;
+    for (int i = 0; b->steps > 0 && i < BLOCK; ++i)
+        power[i] = (double)b->steps * log_of(t[i]);
+    for (int i = 0; b->steps == 0 && i < BLOCK; ++i)
+        power[i] = 0.0;
+    const double log_two_pi = 1.83787706640934548356;
     for (int i = 0; i < BLOCK; ++i)
-        value[i] = t[i] - top * log_of(top + t[i]) + powers * log_of(t[i]) + (log_of(value[i]) - 0.5 * log_two_pi);
+        value[i] = t[i] - top * log_of(top + t[i]) + power[i] + 0.5 * (log_of(value[i] * value[i] * w[i]) - log_two_pi);
 }
 
 void hni_bessel_log(const hni_bessel *b, int64_t n, const double *square, double *value, double *ratio)

@@ -14,14 +14,19 @@ hn_status hni_loss_check_common(void *options, const char *function)
     hni_loss_common *o = options;
     HNI_FAIL_IF(o->reduction != HN_REDUCE_MEAN && o->reduction != HN_REDUCE_SUM, HN_E_ARG,
                 "%s: reduction %d does not exist", function, (int)o->reduction);
-    HNI_FAIL_IF(o->num_threads < 0 || o->num_threads > MAX_THREADS, HN_E_ARG,
-                "%s: num_threads is %d; it must be in [0, %d]", function, (int)o->num_threads, (int)MAX_THREADS);
     HNI_FAIL_IF(!isfinite(o->grad_scale), HN_E_ARG, "%s: grad_scale is %g; it must be finite", function,
                 (double)o->grad_scale);
     HNI_FAIL_IF(!isfinite(o->grad_beta), HN_E_ARG, "%s: grad_beta is %g; it must be finite", function,
                 (double)o->grad_beta);
-    if (o->num_threads == 0)
-        o->num_threads = hni_default_threads();
+    return hni_loss_check_threads(&o->num_threads, function);
+}
+
+hn_status hni_loss_check_threads(int32_t *num_threads, const char *function)
+{
+    HNI_FAIL_IF(*num_threads < 0 || *num_threads > MAX_THREADS, HN_E_ARG,
+                "%s: num_threads is %d; it must be in [0, %d]", function, (int)*num_threads, (int)MAX_THREADS);
+    if (*num_threads == 0)
+        *num_threads = hni_default_threads();
     return HN_OK;
 }
 

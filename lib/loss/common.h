@@ -13,6 +13,8 @@ typedef struct hni_loss_common {
 
 /* The range of the common options; 0 threads becomes OpenMP's number. */
 hn_status hni_loss_check_common(void *options, const char *function);
+/* Between 0 and a sane maximum; 0 becomes OpenMP's number. */
+hn_status hni_loss_check_threads(int32_t *num_threads, const char *function);
 /* tau positive and finite. */
 hn_status hni_loss_check_temperature(float temperature, const char *function);
 /* Extents that cannot overflow any size: rows >= 0, cols >= 1, both below 2^31. */

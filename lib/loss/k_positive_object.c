@@ -1,6 +1,8 @@
 /* KCL and TSC as an object: the queue, and TSC's targets and centroids. */
 #include "loss/loss.h"
 
+#include <hybridnet/prototypes.h>
+
 #include "base/context.h"
 #include "base/error.h"
 #include "base/memory.h"
@@ -133,23 +135,33 @@ static hn_status kcl_apply(hn_loss *loss, const hn_cmatf *input, const int32_t *
 
 static hn_status make_targets(kcl_loss *l, const hn_rng *rng)
 {
-    hn_rng stream; /* PLACEHOLDER */
+    hn_context *context = l->base.context;
+    hn_prototypes_options o;
+    hn_rng stream;
+    size_t bytes;
+    hn_prototypes_options_init(&o, sizeof o);
+    o.num_threads = l->options.num_threads;
     hn_rng_derive(&stream, rng, "targets", 0);
-    hn_rng_fill_normal(&stream, l->targets, (size_t)(l->classes * l->dim), 0.0f, 1.0f);
-    for (int64_t c = 0; c < l->classes; ++c)
-        (void)hni_rownorm_row(l->dim, l->targets + c * l->dim, l->targets + c * l->dim);
-    return HN_OK;
+    HNI_TRY(hn_prototypes_separated_scratch(&o, l->classes, l->dim, &bytes));
+    const hn_scratch scratch = {hni_alloc(context, bytes), bytes};
+    if (scratch.data == NULL)
+        return hni_no_memory("hn_loss_init_params", bytes);
+    hn_matf targets = {l->targets, l->classes, l->dim, l->dim};
+    hn_status status = hn_prototypes_separated(&o, &stream, &targets, &scratch);
+    hni_release(context, scratch.data, bytes);
+    return status;
 }
 
 static hn_status kcl_init_params(hn_loss *loss, const hn_rng *rng)
 {
     kcl_loss *l = (kcl_loss *)loss;
+    if (l->targets != NULL)
+        HNI_TRY(make_targets(l, rng));
     l->queue.count = l->queue.next = 0;
     l->steps = 0;
     if (l->targets == NULL)
         return HN_OK;
     hn_rng stream;
-    HNI_TRY(make_targets(l, rng));
     hn_rng_derive(&stream, rng, "centroids", 0);
     hn_rng_fill_normal(&stream, l->centroids, (size_t)(l->classes * l->dim), 0.0f, 1.0f);
     for (int64_t c = 0; c < l->classes; ++c) {

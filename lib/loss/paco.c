@@ -4,20 +4,18 @@
  *     L_i = log D_i - ( beta t_iy + alpha z_i.(S - y_self) / tau ) / W_i
  *     dL/dt_ic = a ( exp(t_ic - log D_i) - [c = y] beta / W_i ),
  *     dL/ds_ik = a ( gamma exp(s_ik - log D_i) - [k in P(i)] alpha / W_i )
- * denominator.h has lse_i and the first part of dL/ds; sums of classes make the second cost O((n + k) dim).              */
+ * denominator.h has lse_i and the first part of dL/ds, class_keys.h the second.                                          */
 #include <hybridnet/paco.h>
 
 #include "base/error.h"
 #include "base/options.h"
-#include "kernel/rownorm.h"
 #include "kernel/softmax.h"
+#include "loss/class_keys.h"
 #include "loss/common.h"
 #include "loss/denominator.h"
-#include "loss/groups.h"
 
 #include <inttypes.h>
 #include <math.h>
-#include <string.h>
 
 static const hn_loss_paco_options defaults = {.struct_size = sizeof defaults,
                                               .num_threads = 1,
@@ -48,9 +46,10 @@ static hn_status read_options(hn_loss_paco_options *o, const hn_loss_paco_option
     HNI_TRY(hni_options_read(o, sizeof *o, options, function));
     HNI_TRY(hni_loss_check_common(o, function));
     HNI_TRY(hni_loss_check_temperature(o->temperature, function));
-    HNI_FAIL_IF(!(o->logit_temperature > 0.0f && isfinite(o->logit_temperature) && isfinite(1.0f / o->logit_temperature)),
-                HN_E_ARG, "%s: logit_temperature is %g; it must be positive and finite", function,
-                (double)o->logit_temperature);
+    HNI_FAIL_IF(
+        !(o->logit_temperature > 0.0f && isfinite(o->logit_temperature) && isfinite(1.0f / o->logit_temperature)),
+        HN_E_ARG, "%s: logit_temperature is %g; it must be positive and finite", function,
+        (double)o->logit_temperature);
     HNI_TRY(check_weight(o->alpha, function, "alpha"));
     HNI_TRY(check_weight(o->beta, function, "beta"));
     HNI_TRY(check_weight(o->gamma, function, "gamma"));
@@ -74,59 +73,28 @@ typedef struct work {
     const hn_loss_paco_options *o;
     const input *in;
     hni_denominator d;
-    hni_groups groups;  /* of the keys                                                                */
-    int32_t *first;     /* [n], where the row's class begins among the sorted keys, or -1             */
-    int32_t *positives; /* [n], |P|                                                                   */
-    float *sum;         /* k x dim: row first holds S, later what the class's rows pull with          */
-    float *t;           /* n x classes                                                                */
-    double *row;        /* [n], losses                                                                */
-    double *by;         /* [n], a alpha / (tau W)                                                     */
-    double weight;      /* a                                                                          */
+    hni_class_keys keys;
+    float *t;      /* n x classes  */
+    double *row;   /* [n], losses  */
+    double weight; /* a            */
 } work;
 
 static size_t carve(work *w, int64_t n, int64_t k, int64_t classes, int64_t dim, char *base)
 {
     hni_carver c = {base, 0};
-    w->first = hni_carve(&c, n, sizeof *w->first);
-    w->positives = hni_carve(&c, n, sizeof *w->positives);
-    w->sum = hni_carve(&c, k * dim, sizeof *w->sum);
+    w->keys.n = n;
+    w->keys.k = k;
+    w->keys.dim = dim;
     w->t = hni_carve(&c, n * classes, sizeof *w->t);
     w->row = hni_carve(&c, n, sizeof *w->row);
-    w->by = hni_carve(&c, n, sizeof *w->by);
-    size_t used = c.used + hni_groups_carve(&w->groups, k, base == NULL ? NULL : base + c.used);
+    size_t used = c.used + hni_class_keys_carve(&w->keys, base == NULL ? NULL : base + c.used);
     return used + hni_denominator_carve(&w->d, n, k, dim, base == NULL ? NULL : base + used);
 }
 
-static int64_t self_of(const work *w, int64_t i)
-{
-    return w->in->self == NULL ? -1 : w->in->self[i];
-}
-
-/* Whether row i is itself a key of its class. */
-static int own_in_class(const work *w, int64_t i)
-{
-    return self_of(w, i) >= 0 && w->in->key_labels[w->in->self[i]] == w->in->labels[i];
-}
-
-/* beta + alpha |P|; 0 for an ignored row. */
+/* W; 0 for an ignored row. */
 static double total_weight(const work *w, int64_t i)
 {
-    return w->in->labels[i] < 0 ? 0.0 : (double)w->o->beta + (double)w->o->alpha * (double)w->positives[i];
-}
-
-/* Classes of the rows, and their positives. */
-static void find_positives(work *w)
-{
-    hni_groups_sort(&w->groups, w->in->key_labels, w->d.k);
-    for (int64_t i = 0; i < w->d.n; ++i) {
-        int64_t first = w->in->labels[i] < 0 ? -1 : hni_groups_find(&w->groups, w->in->labels[i]);
-        w->first[i] = (int32_t)first;
-        w->positives[i] = first < 0 ? 0 : w->groups.size[first] - own_in_class(w, i);
-        const double total = total_weight(w, i);
-        w->by[i] = w->positives[i] == 0 || total == 0.0
-                       ? 0.0
-                       : w->weight * (double)w->o->alpha / (total * (double)w->o->temperature);
-    }
+    return w->in->labels[i] < 0 ? 0.0 : (double)w->o->beta + (double)w->o->alpha * (double)w->keys.positives[i];
 }
 
 /* ---- the callbacks -------------------------------------------------------------------------------------------------- */
@@ -134,25 +102,7 @@ static void find_positives(work *w)
 static void leave_out(void *arg, int64_t i, int64_t begin, int64_t end, float *s)
 {
     const work *w = arg;
-    const int64_t self = self_of(w, i);
-    if (self >= begin && self < end)
-        s[self - begin] = -INFINITY;
-    for (int64_t k = begin; w->groups.m < w->d.k && k < end; ++k)
-        if (w->in->key_labels[k] < 0)
-            s[k - begin] = -INFINITY;
-}
-
-/* The sum of the row's similarities to its positives. */
-static double nearness(const work *w, int64_t i)
-{
-    const int64_t dim = w->d.dim;
-    const float *z = w->d.z + i * dim;
-    if (w->positives[i] == 0)
-        return 0.0;
-    double near = hni_dot(dim, z, w->sum + w->first[i] * dim);
-    if (own_in_class(w, i))
-        near -= hni_dot(dim, z, w->d.p + w->in->self[i] * dim);
-    return near / (double)w->o->temperature;
+    hni_class_keys_leave_out(&w->keys, i, begin, end, s);
 }
 
 /* The gradient of the row's logits: e[c] exp(shift) = exp(t_c) of sum D; own = beta / W. */
@@ -190,7 +140,8 @@ static double weigh(void *arg, int64_t i, double lse)
     const double keys = o->gamma == 0.0f ? (double)-INFINITY : lse + log((double)o->gamma);
     const double high = keys > centres ? keys : centres, low = keys > centres ? centres : keys;
     const double all = high + log1p(exp(low - high));
-    w->row[i] = all - ((double)o->beta * own + (double)o->alpha * nearness(w, i)) / total;
+    const double near = hni_class_keys_nearness(&w->keys, i, w->d.z, w->d.p) / (double)o->temperature;
+    w->row[i] = all - ((double)o->beta * own + (double)o->alpha * near) / total;
     if (w->in->dlogits != NULL)
         give_logits(w, i, t, exp((double)max - all), (double)o->beta / total);
     return w->weight * exp(keys - all);
@@ -199,41 +150,13 @@ static double weigh(void *arg, int64_t i, double lse)
 static void pull(void *arg, int64_t i, float *g)
 {
     const work *w = arg;
-    const int64_t dim = w->d.dim;
-    if (w->by[i] == 0.0)
-        return;
-    const float *sum = w->sum + w->first[i] * dim, by = (float)w->by[i];
-    for (int64_t c = 0; c < dim; ++c)
-        g[c] -= by * sum[c];
-    const float *own = own_in_class(w, i) ? w->d.p + w->in->self[i] * dim : NULL;
-    for (int64_t c = 0; own != NULL && c < dim; ++c)
-        g[c] += by * own[c];
+    hni_class_keys_pull(&w->keys, i, w->d.p, g);
 }
 
-/* Each key of a class is pulled by all rows of the class but itself. */
 static void pull_keys(void *arg, float *g)
 {
-    const work *w = arg;
-    const hni_groups *groups = &w->groups;
-    const int64_t dim = w->d.dim;
-    for (int64_t i = 0; i < groups->m; i += groups->size[i])
-        memset(w->sum + i * dim, 0, (size_t)dim * sizeof *w->sum);
-    for (int64_t i = 0; i < w->d.n; ++i) {
-        if (w->by[i] == 0.0)
-            continue;
-        const float *z = w->d.z + i * dim, by = (float)w->by[i];
-        float *sum = w->sum + w->first[i] * dim, *own = own_in_class(w, i) ? g + w->in->self[i] * dim : NULL;
-        for (int64_t c = 0; c < dim; ++c)
-            sum[c] += by * z[c];
-        for (int64_t c = 0; own != NULL && c < dim; ++c)
-            own[c] += by * z[c];
-    }
-    for (int64_t i = 0; i < groups->m; ++i) {
-        const float *sum = w->sum + groups->first[i] * dim;
-        float *to = g + groups->order[i] * dim;
-        for (int64_t c = 0; c < dim; ++c)
-            to[c] -= sum[c];
-    }
+    work *w = arg;
+    hni_class_keys_pull_keys(&w->keys, w->d.z, g);
 }
 
 /* ---- the function --------------------------------------------------------------------------------------------------- */
@@ -248,7 +171,7 @@ hn_status hn_loss_paco_scratch(const hn_loss_paco_options *options, int64_t n, i
     HNI_TRY(hni_loss_check_extents(k, dim, function, "keys"));
     HNI_TRY(hni_loss_check_extents(n, classes, function, "logits"));
     HNI_TRY(read_options(&o, options, classes, function));
-    work w;
+    work w = {0};
     *bytes = carve(&w, n, k, classes, dim, NULL);
     return HN_OK;
 }
@@ -312,7 +235,7 @@ static void run(work *w)
     const hn_matf all = {w->d.gp, w->d.k, w->d.dim, w->d.dim};
     w->d.dy = in->dkeys == NULL ? NULL : &all;
     hni_denominator_take(&w->d);
-    hni_groups_sum(&w->groups, w->o->num_threads, w->d.dim, w->d.p, w->groups.order, w->sum);
+    hni_class_keys_sum(&w->keys, w->o->num_threads, w->d.p);
     hni_denominator_run(&w->d);
     give(in->dkeys, w->o->grad_beta, all.data);
 }
@@ -326,7 +249,7 @@ hn_status hn_loss_paco(const hn_loss_paco_options *options, const hn_cmatf *logi
     const input in = {logits, z, keys, labels, key_labels, self, dlogits, dz, dkeys};
     int64_t valid = 0;
     HNI_TRY(check(&o, options, &in, scratch, &valid));
-    work w = {.o = &o, .in = &in};
+    work w = {.o = &o, .in = &in, .keys = {.labels = labels, .key_labels = key_labels, .self = self}};
     w.d = (hni_denominator){.num_threads = o.num_threads,
                             .normalize = o.normalize,
                             .temperature = o.temperature,
@@ -343,7 +266,13 @@ hn_status hn_loss_paco(const hn_loss_paco_options *options, const hn_cmatf *logi
     (void)carve(&w, z->rows, keys->rows, logits->cols, z->cols, scratch == NULL ? NULL : scratch->data);
     const double divisor = o.reduction == HN_REDUCE_SUM || valid == 0 ? 1.0 : (double)valid;
     w.weight = 1.0 / divisor;
-    find_positives(&w);
+    hni_class_keys_find(&w.keys);
+    for (int64_t i = 0; i < z->rows; ++i) {
+        const double total = total_weight(&w, i);
+        w.keys.by[i] = w.keys.positives[i] == 0 || total == 0.0
+                           ? 0.0
+                           : w.weight * (double)o.alpha / (total * (double)o.temperature);
+    }
     if (valid > 0 && keys->rows > 0) {
         run(&w);
     } else { /* the centres at most */

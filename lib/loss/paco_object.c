@@ -24,14 +24,14 @@ typedef struct paco_loss {
 
 /* What apply cuts its scratch into; m of the batch's rows have a label. */
 typedef struct parts {
-    float *u;               /* rows x dim, the input as the loss takes it       */
-    double *inverse;        /* [rows], 1 / length                               */
-    float *keys;            /* (rows + capacity) x dim: m rows, the queue's     */
-    int32_t *key_labels;    /* [rows + capacity]                                */
-    int32_t *self;          /* [rows], where the row is among the keys, or -1   */
+    float *u;                /* rows x dim, the input as the loss takes it       */
+    double *inverse;         /* [rows], 1 / length                               */
+    float *keys;             /* (rows + capacity) x dim: m rows, the queue's     */
+    int32_t *key_labels;     /* [rows + capacity]                                */
+    int32_t *self;           /* [rows], where the row is among the keys, or -1   */
     float *logits, *dlogits; /* rows x classes                                  */
-    float *du, *dkeys;      /* rows x dim                                       */
-    hn_scratch step;        /* for hn_loss_paco                                 */
+    float *du, *dkeys;       /* rows x dim                                       */
+    hn_scratch step;         /* for hn_loss_paco                                 */
 } parts;
 
 static hn_status carve(const paco_loss *l, int64_t rows, char *base, parts *p, size_t *bytes)

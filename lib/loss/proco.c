@@ -52,7 +52,7 @@ typedef struct work {
     int64_t n, classes, dim;
     const hn_cmatf *z, *mean;
     const hn_matf *dz;
-    double weight;  /* a */
+    double weight; /* a */
     hni_bessel bessel;
     float *x;       /* n x dim, z as the loss takes it                                      */
     double *length; /* [n], 1 / |z_i| (of normalised rows)                                  */

@@ -122,7 +122,8 @@ static hn_status allocate(proco_loss *l, const int64_t *counts, const char *func
     const float *given = l->options.logit_adjustment;
     size_t bytes;
     l->options.logit_adjustment = NULL;
-    HNI_TRY(hn_loss_proco_scratch(&l->options, 1, l->classes, l->dim, &bytes)); /* before a count that may be nonsense */
+    HNI_TRY(
+        hn_loss_proco_scratch(&l->options, 1, l->classes, l->dim, &bytes)); /* before a count that may be nonsense */
     HNI_TRY(hni_loss_log_prior(&l->base, counts, given, l->classes, function, &l->adjustment));
     l->options.logit_adjustment = l->adjustment;
     for (int which = 0; which < 2; ++which) {

@@ -2,9 +2,9 @@
 
     python3 tests/golden/make_paco.py
 
-The formula is the paper's (Cui et al., ICCV 2021, eq. 4 and 5) with the weights of its code, written out over the centres' logits
-followed by the keys: a positive weighs beta (the own centre) or alpha (a key of the class), a term of the denominator 1 or
-gamma, and a row is not compared with itself.
+The formula is the paper's (Cui et al., ICCV 2021, eq. 4 and 5) with the weights of its code, written out over the centres'
+logits followed by the keys: a positive weighs beta (the own centre) or alpha (a key of the class), a term of the
+denominator 1 or gamma, and a row is not compared with itself.
 """
 import torch
 import torch.nn.functional as F
