@@ -1,6 +1,7 @@
 /* loss.h -- what every loss has in common, and losses as opaque objects for composing pipelines.
  *
- * The pure functions are hn_loss_ce (cross_entropy.h), hn_loss_sc (supcon.h) and hn_loss_psc (prototypical.h).
+ * The pure functions are hn_loss_ce (cross_entropy.h), hn_loss_sc and hn_loss_sc_contrast (supcon.h), hn_loss_psc
+ * (prototypical.h), hn_loss_bcl, hn_loss_kcl, hn_loss_paco and hn_loss_proco (rebalanced.h says what is what).
  * Their common contract:
  *  - They allocate nothing, log nothing and keep no state: any number of threads may call them at once.
  *  - Matrices are row-major with any leading dimension; no output may overlap an input or another output.

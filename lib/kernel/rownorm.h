@@ -10,7 +10,7 @@ void hni_rownorm_forward(int32_t num_threads, int64_t rows, int64_t dim, const f
                          double *inverse);
 
 /* dx_i = beta dx_i + scale inverse_i (dy_i - (dy_i . y_i) y_i); dy, y dense, dx with leading dimension ld. beta 0 never
- * reads dx.                                                                                                              */
+ * reads dx; with beta 0 and ld = dim, dx may be dy.                                                                       */
 void hni_rownorm_backward(int32_t num_threads, int64_t rows, int64_t dim, const float *y, const double *inverse,
                           const float *dy, float scale, float beta, float *dx, int64_t ld);
 

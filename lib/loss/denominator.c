@@ -29,7 +29,7 @@ size_t hni_denominator_carve(hni_denominator *d, int64_t n, int64_t k, int64_t d
     d->k = k;
     d->dim = dim;
     d->chunk = share < KEYS ? KEYS : share;
-    d->chunks = (k + d->chunk - 1) / d->chunk;
+    d->chunks = k == 0 ? 1 : (k + d->chunk - 1) / d->chunk; /* an empty one gives the rows their zeros */
     d->z = hni_carve(&c, n * dim, sizeof *d->z);
     d->p = hni_carve(&c, k * dim, sizeof *d->p);
     d->gp = hni_carve(&c, k * dim, sizeof *d->gp);
