@@ -10,12 +10,12 @@
 typedef struct batch {
     hn_loss_ce_options o;
     int64_t n, classes, pad;
-    float *x, *dx, *rows, *weight, *adjustment;
+    float *x, *dx, *rows, *weight, *adjustment, *margin, *smoothing;
     int32_t *labels;
     double loss;
 } batch;
 
-enum { SMOOTH = 1, WEIGHT = 2, ADJUST = 4, SUM = 8, SETTINGS = 16 };
+enum { SMOOTH = 1, WEIGHT = 2, ADJUST = 4, SUM = 8, MARGIN = 16, BY_CLASS = 32, FOCAL = 64, SETTINGS = 128 };
 
 static batch make(uint64_t seed, int64_t n, int64_t classes, int64_t pad, int setting)
 {
@@ -27,15 +27,24 @@ static batch make(uint64_t seed, int64_t n, int64_t classes, int64_t pad, int se
     b.weight = hnt_alloc((size_t)classes * sizeof *b.weight);
     b.adjustment = hnt_alloc((size_t)classes * sizeof *b.adjustment);
     b.labels = hnt_alloc((size_t)n * sizeof *b.labels);
+    b.margin = hnt_alloc((size_t)classes * sizeof *b.margin);
+    b.smoothing = hnt_alloc((size_t)classes * sizeof *b.smoothing);
     hnt_normal(seed + 1, b.weight, classes);
+    hnt_normal(seed + 3, b.margin, classes);
     hnt_normal(seed + 2, b.adjustment, classes);
-    for (int64_t c = 0; c < classes; ++c)
+    for (int64_t c = 0; c < classes; ++c) {
         b.weight[c] = c % 5 == 3 ? 0.0f : fabsf(b.weight[c]);
+        b.smoothing[c] = (float)(c % 4) / 4.0f;
+    }
     for (int64_t i = 0; i < n; ++i)
         b.labels[i] = i % 9 == 4 ? -1 - (int32_t)i : (int32_t)((i * 7 + i / 3) % classes);
     b.o.label_smoothing = setting & SMOOTH ? 0.2f : 0.0f;
     b.o.class_weight = setting & WEIGHT ? b.weight : NULL;
     b.o.logit_adjustment = setting & ADJUST ? b.adjustment : NULL;
+    b.o.margin = setting & MARGIN ? b.margin : NULL;
+    b.o.logit_scale = setting & MARGIN ? 1.75f : 1.0f;
+    b.o.class_smoothing = setting & BY_CLASS ? b.smoothing : NULL;
+    b.o.focal_gamma = setting & FOCAL ? (setting & WEIGHT ? 0.5f : 2.0f) : 0.0f;
     b.o.reduction = setting & SUM ? HN_REDUCE_SUM : HN_REDUCE_MEAN;
     return b;
 }
@@ -47,6 +56,8 @@ static void drop(batch *b)
     free(b->rows);
     free(b->weight);
     free(b->adjustment);
+    free(b->margin);
+    free(b->smoothing);
     free(b->labels);
 }
 
@@ -82,25 +93,31 @@ static double evaluate(const void *arg)
 {
     const reference *r = arg;
     const batch *b = r->b;
-    double total = 0, divisor = 0, smooth = (double)b->o.label_smoothing;
+    double total = 0, divisor = 0;
     double *x = hnt_alloc((size_t)b->classes * sizeof *x);
     for (int64_t i = 0; i < b->n; ++i) {
-        double max = -INFINITY, sum = 0;
+        const int32_t label = b->labels[i];
+        double max = -INFINITY, sum = 0, others = 0;
         r->rows[i] = 0;
-        if (b->labels[i] < 0)
+        if (label < 0)
             continue;
+        double smooth = (double)(b->o.class_smoothing == NULL ? b->o.label_smoothing : b->o.class_smoothing[label]);
         for (int64_t c = 0; c < b->classes; ++c) {
-            x[c] = r->x[i * b->classes + c];
+            double margin = b->o.margin != NULL && c == label ? (double)b->o.margin[c] : 0;
+            x[c] = (double)b->o.logit_scale * (r->x[i * b->classes + c] - margin);
             if (b->o.logit_adjustment != NULL)
                 x[c] += (double)b->o.logit_adjustment[c];
             max = fmax(max, x[c]);
         }
-        for (int64_t c = 0; c < b->classes; ++c)
-            sum += exp(x[c] - max);
         for (int64_t c = 0; c < b->classes; ++c) {
-            double q = smooth / (double)b->classes + (c == b->labels[i] ? 1 - smooth : 0);
+            sum += exp(x[c] - max);
+            others += c == label ? 0 : exp(x[c] - max);
+        }
+        for (int64_t c = 0; c < b->classes; ++c) {
+            double q = smooth / (double)b->classes + (c == label ? 1 - smooth : 0);
             r->rows[i] += q * weight_of(b, c) * (max + log(sum) - x[c]);
         }
+        r->rows[i] *= pow(others / sum, (double)b->o.focal_gamma);
         total += r->rows[i];
         divisor += weight_of(b, b->labels[i]);
     }
@@ -158,6 +175,10 @@ START_TEST(defaults_are_the_headers)
     ck_assert_float_eq(o.label_smoothing, 0.0f);
     ck_assert_ptr_null(o.class_weight);
     ck_assert_ptr_null(o.logit_adjustment);
+    ck_assert_ptr_null(o.margin);
+    ck_assert_float_eq(o.logit_scale, 1.0f);
+    ck_assert_ptr_null(o.class_smoothing);
+    ck_assert_float_eq(o.focal_gamma, 0.0f);
 }
 END_TEST
 
@@ -272,6 +293,20 @@ START_TEST(options_out_of_range_are_named)
     b.adjustment[3] = NAN;
     refuse(&b, HN_E_ARG, "logit_adjustment[3]");
     b.adjustment[3] = 0.0f;
+    b.o.margin = b.margin;
+    b.margin[2] = NAN;
+    refuse(&b, HN_E_ARG, "margin[2] is nan");
+    b.o = good;
+    b.o.class_smoothing = b.smoothing;
+    b.smoothing[1] = 1.5f;
+    refuse(&b, HN_E_ARG, "class_smoothing[1] is 1.5");
+    b.o = good;
+    b.o.logit_scale = 0.0f;
+    refuse(&b, HN_E_ARG, "logit_scale is 0");
+    b.o = good;
+    b.o.focal_gamma = -1.0f;
+    refuse(&b, HN_E_ARG, "focal_gamma is -1");
+    b.o = good;
     b.o.reduction = 7;
     refuse(&b, HN_E_ARG, "reduction 7");
     b.o = good;
@@ -486,14 +521,35 @@ START_TEST(logits_of_any_size_are_finite)
 }
 END_TEST
 
+/* The focal factor where the label's probability is 1 or 0 to the last bit: its derivative is infinite at 1 for gamma < 1. */
+START_TEST(focal_loss_is_finite_at_certainty)
+{
+    static const float gammas[] = {0.01f, 0.5f, 1.0f, 5.0f}, gaps[] = {1.0f, 20.0f, 90.0f, 1e4f, 1e30f};
+    for (int k = 0; k < 40; ++k) {
+        batch b = make(43, 3, k % 2 == 0 ? 1 : 4, 0, SUM);
+        for (int64_t i = 0; i < b.n; ++i) {
+            b.labels[i] = 0;
+            for (int64_t c = 0; c < b.classes; ++c)
+                b.x[i * b.classes + c] = (c == 0 ? 1.0f : -1.0f) * (i == 1 ? -1.0f : 1.0f) * gaps[k / 8];
+        }
+        b.o.focal_gamma = gammas[k / 2 % 4];
+        hnt_ok(call(&b));
+        ck_assert(isfinite(b.loss) && b.loss >= 0);
+        hnt_finite("row_loss", b.rows, b.n);
+        hnt_finite("dlogits", b.dx, b.n * b.classes);
+        drop(&b);
+    }
+}
+END_TEST
+
 /* ---- repro ----------------------------------------------------------------------------------------------------------- */
 
 START_TEST(threads_do_not_change_bits)
 {
-    batch first = make(60, 333, 700, 1, SMOOTH | WEIGHT | ADJUST);
+    batch first = make(60, 333, 700, 1, SMOOTH | WEIGHT | ADJUST | MARGIN | FOCAL);
     hnt_ok(call(&first));
     for (int32_t threads = 0; threads <= 3; ++threads) {
-        batch b = make(60, 333, 700, 1, SMOOTH | WEIGHT | ADJUST);
+        batch b = make(60, 333, 700, 1, SMOOTH | WEIGHT | ADJUST | MARGIN | FOCAL);
         b.o.num_threads = threads;
         hnt_ok(call(&b));
         ck_assert_mem_eq(&b.loss, &first.loss, sizeof b.loss);
@@ -525,6 +581,7 @@ static Suite *suite(void)
     tcase_add_test(property, a_constant_added_to_a_row_does_not_matter);
     tcase_add_test(property, each_row_of_the_gradient_sums_to_zero);
     tcase_add_test(property, logits_of_any_size_are_finite);
+    tcase_add_test(property, focal_loss_is_finite_at_certainty);
     tcase_add_test(hnt_case(s, "repro"), threads_do_not_change_bits);
     return s;
 }

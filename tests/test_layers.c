@@ -11,6 +11,11 @@ static hn_status make_linear(hn_layer **out, hn_context *c)
     return hn_linear_create(out, c, 13, 7, 1);
 }
 
+static hn_status make_cosine_linear(hn_layer **out, hn_context *c)
+{
+    return hn_cosine_linear_create(out, c, 13, 7, 3.5f);
+}
+
 static hn_status make_conv2d(hn_layer **out, hn_context *c)
 {
     hn_conv2d_options o;
@@ -90,7 +95,8 @@ static const struct {
              {"l2norm", hn_l2norm_create, {HN_F32, 2, {6, 10}}},
              {"identity", make_identity, {HN_F32, 4, {2, 7, 6, 8}}},
              {"option_a", make_option_a, {HN_F32, 4, {2, 7, 6, 6}}},
-             {"projection", make_projection, {HN_F32, 4, {2, 7, 6, 6}}}};
+             {"projection", make_projection, {HN_F32, 4, {2, 7, 6, 6}}},
+             {"cosine_linear", make_cosine_linear, {HN_F32, 2, {5, 13}}}};
 
 enum { CASES = sizeof cases / sizeof cases[0] };
 
@@ -211,6 +217,20 @@ static void linear_reference(const double *x, const double *w, double *y)
         }
 }
 
+static void cosine_linear_reference(const double *x, const double *w, double *y)
+{
+    for (int i = 0; i < 5; ++i)
+        for (int o = 0; o < 7; ++o) {
+            double along = 0, xx = 0, ww = 0;
+            for (int d = 0; d < 13; ++d) {
+                along += x[i * 13 + d] * w[o * 13 + d];
+                xx += x[i * 13 + d] * x[i * 13 + d];
+                ww += w[o * 13 + d] * w[o * 13 + d];
+            }
+            y[i * 7 + o] = 3.5 * along / sqrt(xx * ww);
+        }
+}
+
 static void relu_reference(const double *x, const double *w, double *y)
 {
     (void)w;
@@ -257,11 +277,8 @@ static void l2norm_reference(const double *x, const double *w, double *y)
 static const struct {
     int layer;
     void (*reference)(const double *x, const double *w, double *y);
-} references[] = {{0, linear_reference},
-                  {3, relu_reference},
-                  {4, max_pool_reference},
-                  {5, avg_pool_reference},
-                  {6, l2norm_reference}};
+} references[] = {{0, linear_reference},   {3, relu_reference},   {4, max_pool_reference},
+                  {5, avg_pool_reference}, {6, l2norm_reference}, {10, cosine_linear_reference}};
 
 /* dy . reference(x, w) */
 static double dot_reference(int r, const double *x, const double *w, const float *dy, double *y, int64_t n)
@@ -423,6 +440,10 @@ START_TEST(wrong_inputs_are_named)
     hnt_fails(hn_max_pool_create(&layer, context, 3, 2, 2), HN_E_ARG, "padding is 2");
     hnt_fails(hn_max_pool_create(&layer, context, 0, 2, 0), HN_E_ARG, "kernel is 0");
     hnt_fails(hn_linear_create(&layer, context, 0, 2, 0), HN_E_ARG, "in is 0");
+    hnt_fails(hn_cosine_linear_create(&layer, context, 3, 0, 1.0f), HN_E_ARG, "out is 0");
+    hnt_fails(hn_cosine_linear_create(&layer, context, 3, 2, 0.0f), HN_E_ARG, "scale is 0");
+    hnt_fails(hn_cosine_linear_create(&layer, context, 3, 2, NAN), HN_E_ARG, "scale is nan");
+    hnt_fails(hn_cosine_linear_create(NULL, context, 3, 2, 1.0f), HN_E_ARG, "out is NULL");
     hn_residual_options o;
     hn_residual_options_init(&o, sizeof o);
     hnt_ok(hn_relu_create(&body, context));

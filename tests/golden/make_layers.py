@@ -63,4 +63,18 @@ record("projection", Residual(6, 10, 2, True), torch.randn(2, 6, 7, 6))
 record("head", nn.Sequential(nn.Linear(16, 12), nn.ReLU(), nn.Linear(12, 9)), torch.randn(6, 16))
 record("head_bn", nn.Sequential(nn.Linear(16, 12), nn.BatchNorm1d(12), nn.ReLU(), nn.Linear(12, 9)), torch.randn(6, 16),
        None)
+
+
+class CosineLinear(nn.Module):
+    """LDAM's NormedLinear, its weight transposed, with a scale."""
+
+    def __init__(self, inputs, outputs, scale):
+        super().__init__()
+        self.weight, self.scale = nn.Parameter(torch.randn(outputs, inputs)), scale
+
+    def forward(self, x):
+        return self.scale * F.normalize(x, dim=1) @ F.normalize(self.weight, dim=1).T
+
+
+record("cosine_linear", CosineLinear(13, 7, 3.5), torch.randn(5, 13))
 golden_file.save("layers", out, __file__, torch=torch.__version__)
