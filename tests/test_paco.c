@@ -670,7 +670,7 @@ START_TEST(objects_that_cannot_be_are_named)
 {
     hn_context *context = hnt_context(1);
     hn_loss *loss = NULL;
-    int64_t counts[CLASSES] = {3, 2, 0, 1};
+    int64_t counts[CLASSES] = {3, 2, -4, 1};
     const float adjustment[CLASSES] = {0, 0, NAN, 0};
     hn_loss_paco_options o;
     hn_loss_paco_options_init(&o, sizeof o);
@@ -680,7 +680,7 @@ START_TEST(objects_that_cannot_be_are_named)
     hnt_fails(hn_loss_create_paco(&loss, context, CLASSES, DIM, NULL, NULL, -1), HN_E_SHAPE, "the queue is -1x6");
     hnt_fails(hn_loss_create_paco(&loss, context, CLASSES, DIM, NULL, NULL, INT64_MAX), HN_E_SHAPE, "the queue");
     hnt_fails(hn_loss_create_paco(&loss, context, INT32_MAX, INT32_MAX, NULL, NULL, 0), HN_E_SHAPE, "centers");
-    hnt_fails(hn_loss_create_paco(&loss, context, CLASSES, DIM, counts, NULL, 4), HN_E_ARG, "counts[2] is 0");
+    hnt_fails(hn_loss_create_paco(&loss, context, CLASSES, DIM, counts, NULL, 4), HN_E_ARG, "counts[2] is -4");
     counts[2] = 1;
     o.logit_adjustment = adjustment;
     hnt_fails(hn_loss_create_paco(&loss, context, CLASSES, DIM, counts, &o, 4), HN_E_ARG, "both given");

@@ -66,7 +66,7 @@ HN_API HN_MUST_CHECK hn_status hn_loss_create_kcl(hn_loss **out, hn_context *con
  *    lie within the centres' lengths.
  *  - Keys: the batch's rows, which get their gradient as keys too, and the last queue_length rows of earlier batches,
  *    constants, as the loss takes them; ignored rows are no keys.
- *  - counts: [classes] images of each class, all positive: logits are adjusted by log(count / sum); NULL: by
+ *  - counts: [classes] images of each class: logits are adjusted by hn_class_log_prior (tau = 1); NULL: by
  *    options->logit_adjustment. HN_E_ARG for both.
  * In the paper keys and queue come from a copy of the network that follows it slowly, and centres are the weights of the
  * linear classifier, whose logits come from the backbone's features and are the prediction; the code adds 1e-9 to the prior.

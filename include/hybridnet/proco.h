@@ -12,8 +12,8 @@
  * The paper adjusts by the log prior of the classes. A class with r_c = 0 is the uniform distribution (kappa 0). The
  * gradient goes to z alone.
  * Logarithms and ratios of Bessel functions are as good as double anywhere. The authors' code rounds the order of an odd dim
- * down, and starts its recurrence at twice the order: for dim 128 its gradient's ratio is off by 1e-4 at an argument of
- * 1250, by a fifth at 5000, and clipped to 1 beyond.
+ * down, and starts its recurrence at twice the order: for dim 128 its ratio, which is the gradient, is off by 1e-4 at an
+ * argument of 1250 and, before it is clipped to 1, by a fifth at 5000.
  * Cost: 4 n classes dim flops with the gradient, and a Bessel function for each row and class: some 10 ns where AVX-512 is,
  * for dim >= 64, and two to three times that for a small dim.                                                            */
 #ifndef HYBRIDNET_PROCO_H
