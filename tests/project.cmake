@@ -38,6 +38,17 @@ if(HN_SANITIZE OR HN_COVERAGE)
   return()
 endif()
 
+# In other people's programs: skipped, with a message, where what they need is missing.
+if(HN_BUILD_EXAMPLES)
+  if(TARGET libtorch_psc)
+    hn_script_test(smoke.libtorch_psc smoke $<TARGET_FILE:libtorch_psc>)
+  else()
+    hn_script_test(smoke.libtorch_psc smoke sh -c "echo 'skipped: no LibTorch; on Debian: apt-get install g++ libtorch-dev'; exit 77")
+  endif()
+  hn_script_test(smoke.python_ctypes smoke ${CMAKE_CURRENT_SOURCE_DIR}/python_ctypes.sh ${PROJECT_SOURCE_DIR}
+                 $<TARGET_FILE:hybridnet>)
+endif()
+
 hn_script_test(house.globals unit ${CMAKE_CURRENT_SOURCE_DIR}/check_house.sh globals ${PROJECT_SOURCE_DIR}
                $<TARGET_FILE:hybridnet_static>)
 hn_script_test(abi.symbols abi ${CMAKE_CURRENT_SOURCE_DIR}/abi/symbols.sh $<TARGET_FILE:hybridnet> ${PROJECT_SOURCE_DIR})
