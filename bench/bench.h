@@ -4,6 +4,8 @@
 
 #include <hybridnet.h>
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 
 /* Seconds of a clock that only goes forward. */
@@ -15,7 +17,13 @@ static inline double bench_now(void)
 }
 
 /* Ends the program with the library's sentence if the status is a failure. */
-void bench_ok(hn_status status);
+static inline void bench_ok(hn_status status)
+{
+    if (status >= 0)
+        return;
+    fprintf(stderr, "%s\n", hn_last_error());
+    exit(1);
+}
 
 /* A tensor of normal numbers. */
 hn_tensor *bench_normal(hn_context *context, const hn_desc *desc, uint64_t stream);

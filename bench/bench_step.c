@@ -9,14 +9,6 @@
 
 enum { CLASSES = 10, SIDE = 32, CHANNELS = 3 };
 
-void bench_ok(hn_status status)
-{
-    if (status >= 0)
-        return;
-    fprintf(stderr, "bench_step: %s\n", hn_last_error());
-    exit(1);
-}
-
 hn_tensor *bench_normal(hn_context *context, const hn_desc *desc, uint64_t stream)
 {
     hn_tensor *t;

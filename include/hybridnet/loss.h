@@ -34,7 +34,7 @@ typedef struct hn_loss hn_loss;
 
 HN_BEGIN_DECLS
 
-/* The three losses as objects; num_threads of the options is replaced by the context's, grad_scale and grad_beta by
+/* The losses as objects; num_threads of the options is replaced by the context's, grad_scale and grad_beta by
  * hn_loss_apply's rule. The arrays that CE's options point to are copied (classes of them). *out is the caller's to
  * destroy.                                                                                                          */
 HN_API HN_MUST_CHECK hn_status hn_loss_create_ce(hn_loss **out, hn_context *context, int64_t classes,
