@@ -8,7 +8,7 @@
 typedef struct batch {
     hn_loss_psc_options o;
     int64_t n, classes, dim, pad;
-    float *z, *p, *dz, *dp, *rows;
+    float *z, *p, *dz, *dp, *rows, *given;
     int32_t *labels;
     double loss;
 } batch;
@@ -30,6 +30,10 @@ static batch make(uint64_t seed, int64_t n, int64_t classes, int64_t dim, int32_
     b.dp = hnt_poison(k * ld);
     b.rows = hnt_poison(n);
     b.labels = hnt_alloc((size_t)n * sizeof *b.labels);
+    b.given = hnt_alloc((size_t)(n * per_class) * sizeof *b.given);
+    for (int64_t i = 0; i < n * per_class; ++i) /* zeros among them; rows that do not sum to 1, some to 0 */
+        b.given[i] = (float)((i * 5 + i / 7) % 4) / 4.0f;
+    b.o.assignment = b.given;
     for (int64_t i = 0; i < n; ++i)
         b.labels[i] = i % 9 == 4 ? -1 - (int32_t)i : (int32_t)((i * 7 + i / 3) % classes);
     return b;
@@ -43,6 +47,7 @@ static void drop(batch *b)
     free(b->dp);
     free(b->rows);
     free(b->labels);
+    free(b->given);
 }
 
 static hn_status call(batch *b)
@@ -109,7 +114,7 @@ static double evaluate(const void *arg)
     int64_t m = b->o.prototypes_per_class, k = prototypes_of(b), counted = 0;
     double *z = copy_rows(b, r->z, b->n), *p = copy_rows(b, r->p, k), total = 0;
     for (int64_t i = 0; i < b->n; ++i) {
-        double max = -INFINITY, sum = 0, pull = 0;
+        double max = -INFINITY, sum = 0, pull = 0, weights = 0;
         int64_t own = b->labels[i] * m;
         if (r->rows != NULL)
             r->rows[i] = 0;
@@ -130,11 +135,14 @@ static double evaluate(const void *arg)
         else
             assign(b, z + i * b->dim, p + own * b->dim, w);
         for (int64_t l = 0; l < m; ++l)
+            weights += w[l];
+        for (int64_t l = 0; l < m; ++l)
             pull += w[l] * similarity(b, z + i * b->dim, p + (own + l) * b->dim);
         free(w);
+        double row = (weights * (max + log(sum)) - pull) / (b->o.one_over_m ? (double)m : 1);
         if (r->rows != NULL)
-            r->rows[i] = max + log(sum) - pull;
-        total += max + log(sum) - pull;
+            r->rows[i] = row;
+        total += row;
     }
     free(z);
     free(p);
@@ -148,8 +156,10 @@ static reference refer(const batch *b)
     r.rows = hnt_alloc((size_t)b->n * sizeof *r.rows);
     double *z = copy_rows(b, r.z, b->n), *p = copy_rows(b, r.p, k);
     r.w = hnt_alloc((size_t)(b->n * m) * sizeof *r.w);
+    for (int64_t i = 0; i < b->n * m; ++i)
+        r.w[i] = (double)b->given[i];
     for (int64_t i = 0; i < b->n; ++i)
-        if (b->labels[i] >= 0)
+        if (b->labels[i] >= 0 && b->o.assign != HN_ASSIGN_GIVEN)
             assign(b, z + i * b->dim, p + b->labels[i] * m * b->dim, r.w + i * m);
     free(z);
     free(p);
@@ -180,12 +190,14 @@ static void check_value(batch *b)
 
 START_TEST(values_follow_the_formula)
 {
-    static const int64_t shapes[][4] = {{1, 2, 1, 0},     {5, 3, 4, 3},     {64, 7, 16, 0},   {65, 256, 8, 1},
-                                        {129, 300, 5, 2}, {200, 10, 33, 5}, {3, 1000, 12, 0}, {40, 1, 6, 2}};
+    static const int64_t shapes[][4] = {{1, 2, 1, 0},     {5, 3, 4, 3},     {64, 7, 16, 0},
+                                        {65, 256, 8, 1},  {129, 300, 5, 2}, {200, 10, 33, 5},
+                                        {3, 1000, 12, 0}, {40, 1, 6, 2},    {300, 1100, 3, 0}};
     for (size_t s = 0; s < sizeof shapes / sizeof shapes[0]; ++s)
         for (int32_t setting = 0; setting < 24; ++setting) {
             batch b = make(s, shapes[s][0], shapes[s][1], shapes[s][2], setting % 3 + 1, shapes[s][3]);
-            b.o.assign = setting / 3 % 3;
+            b.o.assign = setting / 3 % 4;
+            b.o.one_over_m = setting % 5 == 0;
             b.o.include_own = setting & 1;
             b.o.normalize = (setting >> 1 & 1) == 0;
             b.o.reduction = setting >> 2 & 1;
@@ -211,6 +223,8 @@ START_TEST(defaults_are_the_headers)
     ck_assert_int_eq(o.include_own, 0);
     ck_assert_int_eq(o.prototypes_per_class, 1);
     ck_assert_int_eq(o.assign, HN_ASSIGN_SOFT);
+    ck_assert_ptr_null(o.assignment);
+    ck_assert_int_eq(o.one_over_m, 0);
     /* NULL options are the defaults. */
     batch b = make(3, 20, 4, 6, 1, 0);
     hnt_ok(call(&b));
@@ -359,6 +373,14 @@ START_TEST(options_out_of_range_are_named)
     b.o = good;
     b.o.assign = 4;
     refuse(&b, HN_E_ARG, "assign 4");
+    b.o.assign = HN_ASSIGN_GIVEN;
+    b.given[1] = -0.5f;
+    refuse(&b, HN_E_ARG, "the assignment of row");
+    b.given[1] = NAN;
+    refuse(&b, HN_E_ARG, "is nan; it must be finite and not negative");
+    b.o.assignment = NULL;
+    refuse(&b, HN_E_ARG, "assignment is NULL");
+    b.o.assignment = b.given;
     b.o = good;
     b.o.prototypes_per_class = 0;
     refuse(&b, HN_E_ARG, "prototypes_per_class is 0");
@@ -441,7 +463,8 @@ START_TEST(gradients_follow_differences)
 {
     for (int32_t setting = 0; setting < 24; ++setting) {
         batch b = make(20 + (uint64_t)setting, 14, 5, 4, setting % 3 + 1, setting % 2);
-        b.o.assign = setting / 3 % 3;
+        b.o.assign = setting / 3 % 4;
+        b.o.one_over_m = setting % 5 == 0;
         b.o.include_own = setting & 1;
         b.o.normalize = (setting >> 1 & 1) == 0;
         b.o.reduction = setting >> 2 & 1;
@@ -494,6 +517,36 @@ START_TEST(pytorch_agrees)
             hnt_close_f(key, b.dp, hnt_golden_f(file, key, 7 * m * 13), 7 * m * 13, 1e-4);
             drop(&b);
         }
+    hn_safetensors_close(file);
+    hn_context_destroy(context);
+}
+END_TEST
+
+/* The caller's own weights, and the factor 1 / M. */
+START_TEST(pytorch_agrees_on_given_weights)
+{
+    enum { N = 29, C = 7, M = 3, DIM = 13 };
+    hn_context *context = hnt_context(1);
+    hn_safetensors *file = hnt_golden_open(context, "losses");
+    for (int32_t include = 0; include < 2; ++include) {
+        batch b = make(0, N, C, DIM, M, 0);
+        char key[96];
+        b.o.include_own = include;
+        b.o.assign = HN_ASSIGN_GIVEN;
+        b.o.one_over_m = 1;
+        b.o.assignment = hnt_golden_f(file, "psc.given", N * M);
+        memcpy(b.z, hnt_golden_f(file, "psc.z", N * DIM), N * DIM * sizeof *b.z);
+        memcpy(b.p, hnt_golden_f(file, "psc.prototypes3", C * M * DIM), C * M * DIM * sizeof *b.p);
+        memcpy(b.labels, hnt_golden_i(file, "psc.labels", N), N * sizeof *b.labels);
+        hnt_ok(call(&b));
+        snprintf(key, sizeof key, "psc.given.%d.loss", (int)include);
+        hnt_close_d(key, b.loss, (double)hnt_golden_f(file, key, 1)[0], 1e-5);
+        snprintf(key, sizeof key, "psc.given.%d.dz", (int)include);
+        hnt_close_f(key, b.dz, hnt_golden_f(file, key, N * DIM), N * DIM, 1e-4);
+        snprintf(key, sizeof key, "psc.given.%d.dprototypes", (int)include);
+        hnt_close_f(key, b.dp, hnt_golden_f(file, key, C * M * DIM), C * M * DIM, 1e-4);
+        drop(&b);
+    }
     hn_safetensors_close(file);
     hn_context_destroy(context);
 }
@@ -580,16 +633,16 @@ END_TEST
 
 START_TEST(threads_do_not_change_bits)
 {
-    batch first = make(60, 333, 700, 24, 2, 1);
+    batch first = make(60, 333, 1300, 24, 2, 1);
     hnt_ok(call(&first));
     for (int32_t threads = 0; threads <= 3; ++threads) {
-        batch b = make(60, 333, 700, 24, 2, 1);
+        batch b = make(60, 333, 1300, 24, 2, 1);
         b.o.num_threads = threads;
         hnt_ok(call(&b));
         ck_assert_mem_eq(&b.loss, &first.loss, sizeof b.loss);
         ck_assert_mem_eq(b.rows, first.rows, 333 * sizeof *b.rows);
         ck_assert_mem_eq(b.dz, first.dz, 333 * 25 * sizeof *b.dz);
-        ck_assert_mem_eq(b.dp, first.dp, 1400 * 25 * sizeof *b.dp);
+        ck_assert_mem_eq(b.dp, first.dp, 2600 * 25 * sizeof *b.dp);
         drop(&b);
     }
     drop(&first);
@@ -609,7 +662,9 @@ static Suite *suite(void)
     tcase_add_test(unit, options_out_of_range_are_named);
     tcase_add_test(unit, arguments_out_of_shape_are_named);
     tcase_add_test(hnt_case(s, "grad"), gradients_follow_differences);
-    tcase_add_test(hnt_case(s, "golden"), pytorch_agrees);
+    TCase *golden = hnt_case(s, "golden");
+    tcase_add_test(golden, pytorch_agrees);
+    tcase_add_test(golden, pytorch_agrees_on_given_weights);
     TCase *property = hnt_case(s, "property");
     tcase_add_test(property, include_own_is_cross_entropy_of_cosines);
     tcase_add_test(property, any_temperature_and_scale_is_finite);

@@ -109,4 +109,15 @@ for m in (1, 3):
                     psc(F.normalize(x, dim=1)[kept], F.normalize(p, dim=1), labels[kept], tau, m, include, assign),
                     dz=x, dprototypes=p)
 
+# the caller's own weights, which need not sum to 1, and the factor 1 / M
+weights = (torch.rand(n, 3) * (torch.rand(n, 3) > 0.3)).float()
+out["psc.given"] = weights
+for include in (0, 1):
+    x, p = leaf(z), leaf(out["psc.prototypes3"])
+    s = F.normalize(x, dim=1)[kept] @ F.normalize(p, dim=1).T / 0.1
+    own = F.one_hot(labels[kept], c).bool().repeat_interleave(3, 1)
+    lse = torch.logsumexp(s if include else s.masked_fill(own, -np.inf), 1)
+    put(f"psc.given.{include}", (weights[kept].double() * (lse[:, None] - s[own].reshape(-1, 3))).sum(1).mean() / 3,
+        dz=x, dprototypes=p)
+
 golden_file.save("losses", out, __file__, torch=torch.__version__)
