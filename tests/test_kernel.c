@@ -4,6 +4,8 @@
 #include "kernel/batchnorm.h"
 #include "kernel/elementwise.h"
 #include "kernel/gemm.h"
+#include "kernel/rownorm.h"
+#include "kernel/softmax.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -287,6 +289,103 @@ START_TEST(batchnorm_far_from_zero)
 }
 END_TEST
 
+/* ---- rows and tiles of similarities -------------------------------------------------------------------------------- */
+
+START_TEST(rows_are_normalised)
+{
+    enum { DIM = 37 };
+    static const float scales[] = {1e-30f, 1.0f, 1e30f};
+    for (int k = 0; k < 3; ++k) {
+        float x[DIM], y[DIM], dy[DIM], dx[DIM], want[DIM];
+        double square = 0, along = 0;
+        hnt_normal(90, x, DIM);
+        hnt_normal(91, dy, DIM);
+        for (int d = 0; d < DIM; ++d) {
+            x[d] *= scales[k];
+            square += (double)x[d] * (double)x[d];
+        }
+        ck_assert_double_eq_tol(hni_dot(DIM, x, x), square, 1e-12 * square);
+        const double inverse = hni_rownorm_row(DIM, x, y);
+        ck_assert_double_eq_tol(inverse * sqrt(square), 1.0, 1e-12);
+        for (int d = 0; d < DIM; ++d)
+            along += (double)dy[d] * (double)x[d] / sqrt(square);
+        for (int d = 0; d < DIM; ++d) {
+            ck_assert_double_eq_tol((double)y[d], (double)x[d] / sqrt(square), 1e-7);
+            want[d] = (float)(0.5 + 3 * ((double)dy[d] - along * (double)x[d] / sqrt(square))); /* times the length */
+            dx[d] = (float)(1 / (2 * sqrt(square)));
+        }
+        hni_rownorm_row_backward(DIM, y, inverse, dy, 3.0f, 1.0f, dx);
+        for (int d = 0; d < DIM; ++d)
+            dx[d] = (float)((double)dx[d] * sqrt(square));
+        hnt_close_f("dx", dx, want, DIM, 1e-6);
+    }
+}
+END_TEST
+
+START_TEST(exponentials_of_rows)
+{
+    for (int64_t n = 0; n < 600; n += n < 40 ? 1 : 93) {
+        float x[600], y[600];
+        double sum = 0;
+        hnt_normal(92, x, 600);
+        float max = -INFINITY;
+        for (int64_t i = 0; i < n; ++i) {
+            x[i] *= 10;
+            max = fmaxf(max, x[i]);
+            sum += exp((double)x[i] - 3.0);
+        }
+        ck_assert(hni_row_max(n, x) == max);
+        ck_assert_double_eq_tol(hni_exp_sum(n, x, 3.0f, y), sum, 1e-6 * sum + 1e-30);
+        for (int64_t i = 0; i < n; ++i)
+            ck_assert_double_eq_tol((double)y[i], exp((double)x[i] - 3.0), 1e-6 * exp((double)x[i] - 3.0) + 1e-34);
+        memcpy(y, x, sizeof y);
+        (void)hni_exp_sum(n, y, 3.0f, y); /* in place */
+        for (int64_t i = 0; i < n; ++i)
+            ck_assert_double_eq_tol((double)y[i], exp((double)x[i] - 3.0), 1e-6 * exp((double)x[i] - 3.0) + 1e-34);
+    }
+}
+END_TEST
+
+/* Both kinds of sums over rows and columns of a tile, on top of what is there. */
+START_TEST(tiles_sum_rows_and_columns)
+{
+    enum { ROWS = 70, COLS = 131, LD = 140 };
+    float s[ROWS * LD], e[ROWS * LD], row_max[ROWS], column_max[COLS];
+    double row[ROWS], column[COLS], want_row[ROWS], want_column[COLS], row_sum[ROWS], column_sum[COLS];
+    hnt_normal(93, s, ROWS * LD);
+    for (int r = 0; r < ROWS; ++r) {
+        s[r * LD + r] = -INFINITY;
+        row[r] = want_row[r] = 5;
+        row_max[r] = 1.0f;
+        row_sum[r] = 2;
+    }
+    for (int c = 0; c < COLS; ++c) {
+        column[c] = want_column[c] = 7;
+        column_max[c] = -INFINITY;
+        column_sum[c] = 0;
+    }
+    for (int r = 0; r < ROWS; ++r)
+        for (int c = 0; c < COLS; ++c) {
+            want_row[r] += exp((double)s[r * LD + c] - 4);
+            want_column[c] += exp((double)s[r * LD + c] - 4);
+        }
+    hni_tile_lse(ROWS, COLS, s, LD, row_max, row_sum, column_max, column_sum);
+    memcpy(e, s, sizeof e);
+    hni_tile_exp_sums(ROWS, COLS, e, LD, 4.0f, row, column);
+    hnt_close_d("a row", row[3], want_row[3], 1e-6);
+    for (int r = 0; r < ROWS; ++r) {
+        ck_assert_double_eq_tol(row[r], want_row[r], 1e-6 * want_row[r]);
+        want_row[r] = (want_row[r] - 5) * exp(4) + 2 * exp(1);
+        ck_assert_double_eq_tol(row_sum[r] * exp((double)row_max[r]), want_row[r], 1e-5 * want_row[r]);
+    }
+    for (int c = 0; c < COLS; ++c) {
+        ck_assert_double_eq_tol(column[c], want_column[c], 1e-6 * want_column[c]);
+        want_column[c] = (want_column[c] - 7) * exp(4);
+        ck_assert_double_eq_tol(column_sum[c] * exp((double)column_max[c]), want_column[c], 1e-5 * want_column[c]);
+    }
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("kernel");
@@ -296,6 +395,9 @@ static Suite *suite(void)
     tcase_add_test(unit, bias_and_its_gradient);
     tcase_add_loop_test(unit, batchnorm_kernels, 0, 9);
     tcase_add_test(unit, batchnorm_far_from_zero);
+    tcase_add_test(unit, rows_are_normalised);
+    tcase_add_test(unit, exponentials_of_rows);
+    tcase_add_test(unit, tiles_sum_rows_and_columns);
     return s;
 }
 

@@ -362,6 +362,76 @@ START_TEST(scratch_only_grows)
 }
 END_TEST
 
+/* Weights set later are those of the creator; the arrays are copies. */
+START_TEST(class_weights_may_change)
+{
+    fixture f = start(C);
+    hn_loss *loss = NULL, *weighted = NULL, *sc = NULL;
+    float weights[C], margin[C];
+    double plain, value, want;
+    for (int c = 0; c < C; ++c) {
+        weights[c] = (float)(c + 1);
+        margin[c] = 0.1f * (float)c;
+    }
+    hn_loss_ce_options o;
+    hn_loss_ce_options_init(&o, sizeof o);
+    o.margin = margin;
+    hnt_ok(hn_loss_create_ce(&loss, f.context, C, &o));
+    o.class_weight = weights;
+    hnt_ok(hn_loss_create_ce(&weighted, f.context, C, &o));
+    hnt_ok(hn_loss_apply(loss, f.x, f.labels, 1.0f, &plain, NULL));
+    hnt_ok(hn_loss_apply(weighted, f.x, f.labels, 1.0f, &want, NULL));
+    ck_assert(fabs(plain - want) > 1e-3);
+    hnt_ok(hn_loss_set_class_weights(loss, weights));
+    hnt_ok(hn_loss_begin_epoch(loss, 3)); /* nothing to CE */
+    memset(margin, 0, sizeof margin);
+    const float first = weights[0];
+    weights[0] = -1.0f;
+    hnt_fails(hn_loss_set_class_weights(loss, weights), HN_E_ARG, "class_weight[0] is -1");
+    hnt_ok(hn_loss_apply(loss, f.x, f.labels, 1.0f, &value, NULL));
+    ck_assert_double_eq(value, want);
+    weights[0] = first;
+    hnt_ok(hn_loss_set_class_weights(weighted, NULL));
+    hnt_ok(hn_loss_apply(weighted, f.x, f.labels, 1.0f, &value, NULL));
+    ck_assert_double_eq(value, plain);
+    hnt_ok(hn_loss_create_sc(&sc, f.context, NULL));
+    hnt_fails(hn_loss_set_class_weights(sc, weights), HN_E_UNSUPPORTED, "supervised contrastive");
+    hnt_fails(hn_loss_set_class_weights(NULL, weights), HN_E_ARG, "loss is NULL");
+    hnt_fails(hn_loss_begin_epoch(sc, -1), HN_E_ARG, "epoch is -1");
+    hn_loss_destroy(sc);
+    hn_loss_destroy(weighted);
+    stop(&f, loss);
+}
+END_TEST
+
+START_TEST(prototypes_may_be_set)
+{
+    fixture f = start(DIM);
+    hn_loss *loss = NULL, *sc = NULL;
+    hn_param param = {.struct_size = sizeof param};
+    float values[C * (DIM + 1)];
+    hnt_normal(8, values, C * (DIM + 1));
+    hnt_ok(hn_loss_create_psc(&loss, f.context, C, DIM, NULL));
+    hnt_ok(hn_loss_create_sc(&sc, f.context, NULL));
+    hnt_ok(hn_loss_set_params(loss, &(hn_cmatf){values, C, DIM, DIM + 1}));
+    hnt_ok(hn_loss_param(loss, 0, &param));
+    for (int c = 0; c < C; ++c)
+        ck_assert_mem_eq((const float *)hn_tensor_cdata(param.value) + c * DIM, values + c * (DIM + 1),
+                         DIM * sizeof *values);
+    hnt_fails(hn_loss_set_params(sc, &(hn_cmatf){values, C, DIM, DIM}), HN_E_UNSUPPORTED, "has no parameters");
+    hnt_fails(hn_loss_set_params(loss, &(hn_cmatf){values, C - 1, DIM, DIM}), HN_E_SHAPE, "values is 6x9");
+    hnt_fails(hn_loss_set_params(loss, NULL), HN_E_ARG, "values is NULL");
+    hnt_fails(hn_loss_set_params(NULL, NULL), HN_E_ARG, "loss is NULL");
+    const float kept = ((const float *)hn_tensor_cdata(param.value))[0];
+    values[0] += 1.0f;
+    values[5] = NAN;
+    hnt_fails(hn_loss_set_params(loss, &(hn_cmatf){values, C, DIM, DIM}), HN_E_NONFINITE, "column 5");
+    ck_assert_float_eq(((const float *)hn_tensor_cdata(param.value))[0], kept);
+    hn_loss_destroy(sc);
+    stop(&f, loss);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("loss");
@@ -370,6 +440,8 @@ static Suite *suite(void)
     tcase_add_test(unit, supcon_is_the_pure_function);
     tcase_add_test(unit, psc_is_the_pure_function_and_adds_to_its_parameter);
     tcase_add_test(unit, batches_may_differ_in_rows);
+    tcase_add_test(unit, class_weights_may_change);
+    tcase_add_test(unit, prototypes_may_be_set);
     tcase_add_test(unit, misuse_is_named);
     tcase_add_test(oom, every_allocation_may_fail);
     tcase_add_test(oom, scratch_only_grows);
