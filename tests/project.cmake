@@ -20,7 +20,8 @@ set_tests_properties(abi.layout PROPERTIES LABELS abi)
 
 # The programs, run as their users run them.
 set(smoke_bench_step --arch 8 --batch 8 --steps 1)
-foreach(program custom_trainer bench_step)
+set(smoke_bench_loss --loss psc --n 300 --classes 50 --dim 16 --repeats 1)
+foreach(program custom_trainer bench_step bench_loss)
   if(TARGET ${program})
     add_test(NAME smoke.${program} COMMAND ${program} ${smoke_${program}})
     set_tests_properties(smoke.${program} PROPERTIES LABELS smoke ENVIRONMENT "OPENBLAS_NUM_THREADS=1")
@@ -28,6 +29,8 @@ foreach(program custom_trainer bench_step)
 endforeach()
 if(TARGET bench_step)
   set_tests_properties(smoke.bench_step PROPERTIES PASS_REGULAR_EXPRESSION "images_per_second")
+  set_tests_properties(smoke.bench_loss PROPERTIES PASS_REGULAR_EXPRESSION
+                       "\"name\": \"psc\".*\"seconds\": [0-9].*\"ratio\": [0-9].*\"value\": [0-9]")
 endif()
 if(TARGET train_hybrid)
   hn_script_test(smoke.train_hybrid smoke ${CMAKE_CURRENT_SOURCE_DIR}/smoke.sh $<TARGET_FILE:train_hybrid>)

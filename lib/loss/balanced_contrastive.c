@@ -161,17 +161,6 @@ static void pull_keys(void *arg, float *g)
     }
 }
 
-/* to = beta to + g, g dense; g NULL: zeros. */
-static void give(const hn_matf *to, float beta, const float *g)
-{
-    for (int64_t i = 0; to != NULL && i < to->rows; ++i) {
-        float *row = to->data + i * to->ld;
-        hni_loss_scale_row(to->cols, beta, row);
-        for (int64_t l = 0; g != NULL && l < to->cols; ++l)
-            row[l] += g[i * to->cols + l];
-    }
-}
-
 hn_status hn_loss_bcl_scratch(const hn_loss_bcl_options *options, int64_t n, int64_t classes, int64_t dim,
                               size_t *bytes)
 {
@@ -240,13 +229,13 @@ hn_status hni_loss_bcl(const char *function, const hn_loss_bcl_options *options,
     if (valid > 0) {
         prepare(&w);
         hni_denominator_run(&w.d);
-        give(dprototypes, prototypes_beta, keys.data);
-        give(dz, 1.0f, keys.data + w.classes * z->cols);
+        hni_loss_give(dprototypes, prototypes_beta, keys.data);
+        hni_loss_give(dz, 1.0f, keys.data + w.classes * z->cols);
     } else {
         for (int64_t i = 0; i < w.n; ++i)
             w.row[i] = 0.0;
-        give(dprototypes, prototypes_beta, NULL);
-        give(dz, o.grad_beta, NULL);
+        hni_loss_give(dprototypes, prototypes_beta, NULL);
+        hni_loss_give(dz, o.grad_beta, NULL);
     }
     double sum = 0.0;
     for (int64_t i = 0; i < w.n; ++i) {

@@ -10,14 +10,12 @@ typedef struct hni_class_keys {
     int64_t n, k, dim;
     const int32_t *labels, *key_labels; /* [n], [k]; < 0: an ignored row, a key that is left out             */
     const int32_t *self;                /* [n], the key that is row i itself, or < 0; NULL: there is none    */
-    double
-        *by; /* [n], laid out here and filled by the loss: how strongly a row is pulled to each positive, 0 for none */
+    double *by; /* [n], laid out here, filled by the loss: how strongly a row is pulled to each positive, 0 for none */
 
-    int32_t *positives; /* [n], how many row i has */
-
-    hni_groups groups; /* of the keys                                                    */
-    int32_t *first;    /* [n], where the row's class begins among the sorted keys, or -1 */
-    float *sum;        /* k x dim: row first has the sum of the class's keys             */
+    int32_t *positives; /* [n], how many row i has                                        */
+    hni_groups groups;  /* of the keys                                                    */
+    int32_t *first;     /* [n], where the row's class begins among the sorted keys, or -1 */
+    float *sum;         /* k x dim: row first has the sum of the class's keys             */
 } hni_class_keys;
 
 /* Lays the arrays out from base and returns the bytes; base NULL: only counts. n, k, dim decide. */

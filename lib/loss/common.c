@@ -115,3 +115,13 @@ void hni_loss_scale_row(int64_t n, float beta, float *row)
     for (int64_t i = 0; i < n; ++i)
         row[i] = beta == 0.0f ? 0.0f : beta * row[i];
 }
+
+void hni_loss_give(const hn_matf *to, float beta, const float *g)
+{
+    for (int64_t i = 0; to != NULL && i < to->rows; ++i) {
+        float *row = to->data + i * to->ld;
+        hni_loss_scale_row(to->cols, beta, row);
+        for (int64_t c = 0; g != NULL && c < to->cols; ++c)
+            row[c] += g[i * to->cols + c];
+    }
+}

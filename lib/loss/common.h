@@ -38,6 +38,9 @@ typedef struct hni_carver {
 } hni_carver;
 void *hni_carve(hni_carver *carver, int64_t count, size_t element);
 
+/* to = beta to + g, g rows x cols, dense; g NULL: without it. Nothing if to is NULL; beta 0 never reads to. */
+void hni_loss_give(const hn_matf *to, float beta, const float *g);
+
 /* row = beta row (+ 0): what an ignored row's gradient becomes. */
 void hni_loss_scale_row(int64_t n, float beta, float *row);
 

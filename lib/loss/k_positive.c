@@ -222,17 +222,6 @@ static void take(work *w)
         memcpy(to + j * dim, t->data + j * t->ld, (size_t)dim * sizeof *to);
 }
 
-/* to = beta to + g, g dense; g NULL: zeros. */
-static void give(const hn_matf *to, float beta, const float *g)
-{
-    for (int64_t i = 0; to != NULL && i < to->rows; ++i) {
-        float *row = to->data + i * to->ld;
-        hni_loss_scale_row(to->cols, beta, row);
-        for (int64_t l = 0; g != NULL && l < to->cols; ++l)
-            row[l] += g[i * to->cols + l];
-    }
-}
-
 hn_status hn_loss_kcl(const hn_loss_kcl_options *options, const hn_cmatf *anchors, const int32_t *labels,
                       const hn_cmatf *keys, const int32_t *key_labels, const int32_t *self, const int32_t *own_key,
                       const hn_cmatf *targets, int64_t classes, const int32_t *class_target, double *loss,
@@ -276,12 +265,12 @@ hn_status hn_loss_kcl(const hn_loss_kcl_options *options, const hn_cmatf *anchor
     if (counted > 0) {
         take(&w);
         hni_denominator_run(&w.d);
-        give(dkeys, o.grad_beta, all.data);
+        hni_loss_give(dkeys, o.grad_beta, all.data);
     } else {
         for (int64_t i = 0; i < n; ++i)
             w.row[i] = 0.0;
-        give(danchors, o.grad_beta, NULL);
-        give(dkeys, o.grad_beta, NULL);
+        hni_loss_give(danchors, o.grad_beta, NULL);
+        hni_loss_give(dkeys, o.grad_beta, NULL);
     }
     double sum = 0.0;
     for (int64_t i = 0; i < n; ++i) {

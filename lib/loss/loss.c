@@ -116,8 +116,7 @@ hn_status hn_loss_set_params(hn_loss *loss, const hn_cmatf *values)
 {
     static const char function[] = "hn_loss_set_params";
     HNI_FAIL_IF(loss == NULL, HN_E_ARG, "%s: loss is NULL", function);
-    HNI_FAIL_IF(loss->param == NULL, HN_E_UNSUPPORTED, "%s: the %s loss has no parameters", function,
-                loss->kind->name);
+    HNI_FAIL_IF(loss->param == NULL, HN_E_UNSUPPORTED, "%s: the %s loss has no parameters", function, loss->kind->name);
     HNI_TRY(hni_loss_check_matrix(values, function, "values"));
     const int64_t *dim = loss->param->desc.dim;
     HNI_FAIL_IF(values->rows != dim[0] || values->cols != dim[1], HN_E_SHAPE,

@@ -216,17 +216,6 @@ static hn_status check(hn_loss_paco_options *o, const hn_loss_paco_options *opti
     return hni_loss_check_scratch(scratch, bytes, function);
 }
 
-/* to = beta to + g, g dense; g NULL: zeros. */
-static void give(const hn_matf *to, float beta, const float *g)
-{
-    for (int64_t i = 0; to != NULL && i < to->rows; ++i) {
-        float *row = to->data + i * to->ld;
-        hni_loss_scale_row(to->cols, beta, row);
-        for (int64_t l = 0; g != NULL && l < to->cols; ++l)
-            row[l] += g[i * to->cols + l];
-    }
-}
-
 /* Losses of all rows, and the gradients. */
 static void run(work *w)
 {
@@ -237,7 +226,7 @@ static void run(work *w)
     hni_denominator_take(&w->d);
     hni_class_keys_sum(&w->keys, w->o->num_threads, w->d.p);
     hni_denominator_run(&w->d);
-    give(in->dkeys, w->o->grad_beta, all.data);
+    hni_loss_give(in->dkeys, w->o->grad_beta, all.data);
 }
 
 hn_status hn_loss_paco(const hn_loss_paco_options *options, const hn_cmatf *logits, const hn_cmatf *z,
@@ -278,8 +267,8 @@ hn_status hn_loss_paco(const hn_loss_paco_options *options, const hn_cmatf *logi
     } else { /* the centres at most */
         for (int64_t i = 0; i < z->rows; ++i)
             (void)weigh(&w, i, (double)-INFINITY);
-        give(dz, o.grad_beta, NULL);
-        give(dkeys, o.grad_beta, NULL);
+        hni_loss_give(dz, o.grad_beta, NULL);
+        hni_loss_give(dkeys, o.grad_beta, NULL);
     }
     double sum = 0.0;
     for (int64_t i = 0; i < z->rows; ++i) {

@@ -144,13 +144,6 @@ static void pull_keys(void *arg, float *g)
     }
 }
 
-/* What the gradients become when there is nothing to learn from. */
-static void no_gradient(const hn_matf *g, float beta)
-{
-    for (int64_t i = 0; g != NULL && i < g->rows; ++i)
-        hni_loss_scale_row(g->cols, beta, g->data + i * g->ld);
-}
-
 hn_status hn_loss_psc_scratch(const hn_loss_psc_options *options, int64_t n, int64_t classes, int64_t dim,
                               size_t *bytes)
 {
@@ -237,8 +230,8 @@ hn_status hni_loss_psc(const char *function, const hn_loss_psc_options *options,
     if (valid == 0 || (prototypes->rows == w.per_class && !o.include_own)) {
         for (int64_t i = 0; i < z->rows; ++i)
             w.row[i] = 0.0;
-        no_gradient(dz, o.grad_beta);
-        no_gradient(dprototypes, prototypes_beta);
+        hni_loss_give(dz, o.grad_beta, NULL);
+        hni_loss_give(dprototypes, prototypes_beta, NULL);
     } else {
         hni_denominator_take(&w.d);
         hni_denominator_run(&w.d);
