@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-enum { SIDE = 28, N = 8, CLASSES = 10 };
+enum { SIDE = 10, N = 8, CLASSES = 10 };
 
 static hn_layer *resnet(hn_context *context, int32_t depth, int32_t channels)
 {
