@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { CLASSES = 10, SIDE = 32, CHANNELS = 3 };
 
@@ -20,7 +21,7 @@ hn_tensor *bench_normal(hn_context *context, const hn_desc *desc, uint64_t strea
 }
 
 typedef struct settings {
-    int32_t depth, threads, warmup, steps;
+    int32_t depth, threads, warmup, steps, engine;
     int64_t batch;
     int split;
 } settings;
@@ -100,7 +101,8 @@ static void release(training *t)
 
 static void usage(void)
 {
-    fprintf(stderr, "usage: bench_step [--arch DEPTH] [--batch N] [--threads N] [--warmup N] [--steps N] [--split]\n");
+    fprintf(stderr, "usage: bench_step [--arch DEPTH] [--engine auto|cblas|direct|onednn] [--batch N] [--threads N]\n"
+                    "                  [--warmup N] [--steps N] [--split]\n");
     exit(2);
 }
 
@@ -113,15 +115,22 @@ static int64_t number(const char *text, int64_t low, int64_t high)
     return value;
 }
 
+static int32_t engine_called(const char *name)
+{
+    for (int32_t engine = HN_ENGINE_AUTO; hn_engine_name(engine) != NULL; ++engine)
+        if (strcmp(hn_engine_name(engine), name) == 0)
+            return engine;
+    usage();
+    return -1;
+}
+
 static settings parse(int argc, char **argv)
 {
-    static const struct option options[] = {{"arch", required_argument, NULL, 'a'},
-                                            {"batch", required_argument, NULL, 'b'},
-                                            {"threads", required_argument, NULL, 't'},
-                                            {"warmup", required_argument, NULL, 'w'},
-                                            {"steps", required_argument, NULL, 's'},
-                                            {"split", no_argument, NULL, 'p'},
-                                            {NULL, 0, NULL, 0}};
+    static const struct option options[] = {
+        {"arch", required_argument, NULL, 'a'},    {"batch", required_argument, NULL, 'b'},
+        {"threads", required_argument, NULL, 't'}, {"warmup", required_argument, NULL, 'w'},
+        {"steps", required_argument, NULL, 's'},   {"engine", required_argument, NULL, 'e'},
+        {"split", no_argument, NULL, 'p'},         {NULL, 0, NULL, 0}};
     settings s = {.depth = 32, .threads = 1, .warmup = 1, .steps = 5, .batch = 128};
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;)
         switch (c) {
@@ -140,6 +149,9 @@ static settings parse(int argc, char **argv)
         case 's':
             s.steps = (int32_t)number(optarg, 1, 1000000);
             break;
+        case 'e':
+            s.engine = engine_called(optarg);
+            break;
         case 'p':
             s.split = 1;
             break;
@@ -156,6 +168,7 @@ int main(int argc, char **argv)
     hn_context *context;
     hn_context_options_init(&options, sizeof options);
     options.num_threads = s.threads;
+    options.engine = s.engine;
     bench_ok(hn_context_create(&context, &options));
     training t;
     prepare(&t, context, &s);
@@ -169,11 +182,13 @@ int main(int argc, char **argv)
         total += seconds;
         best = seconds < best ? seconds : best;
     }
-    printf("{\"arch\": \"resnet%d\", \"batch\": %" PRId64 ", \"threads\": %d, \"steps\": %d, \"step_ms\": %.2f, "
+    printf("{\"arch\": \"resnet%d\", \"batch\": %" PRId64
+           ", \"engine\": \"%s\", \"threads\": %d, \"steps\": %d, \"step_ms\": %.2f, "
            "\"best_step_ms\": %.2f, \"images_per_second\": %.1f, \"best_images_per_second\": %.1f, \"bytes\": %zu, "
            "\"loss\": %.6f}\n",
-           (int)s.depth, s.batch, (int)hn_context_num_threads(context), (int)s.steps, 1e3 * total / s.steps, 1e3 * best,
-           (double)s.batch * s.steps / total, (double)s.batch / best, hn_exec_bytes(t.exec), loss);
+           (int)s.depth, s.batch, hn_engine_name(hn_context_engine(context)), (int)hn_context_num_threads(context),
+           (int)s.steps, 1e3 * total / s.steps, 1e3 * best, (double)s.batch * s.steps / total, (double)s.batch / best,
+           hn_exec_bytes(t.exec), loss);
     fflush(stdout);
     if (s.split)
         bench_split(context, s.depth, s.batch, s.steps, best);

@@ -12,7 +12,7 @@ install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 # Two export sets: who links the shared library needs none of its dependencies.
 install(EXPORT hybridnet_shared FILE hybridnet-shared.cmake NAMESPACE hybridnet:: DESTINATION ${hn_package_dir})
 install(EXPORT hybridnet_static FILE hybridnet-static.cmake NAMESPACE hybridnet:: DESTINATION ${hn_package_dir})
-foreach(part openmp zlib jansson)
+foreach(part openmp zlib jansson onednn)
   string(TOUPPER HN_WITH_${part} name)
   set(${name} OFF)
   if(hn_${part}_target)
@@ -23,7 +23,8 @@ configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/hybridnet-config.cmake
                               ${PROJECT_BINARY_DIR}/hybridnet-config.cmake INSTALL_DESTINATION ${hn_package_dir})
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/hybridnet-config-version.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/hybridnet-config.cmake ${PROJECT_BINARY_DIR}/hybridnet-config-version.cmake
-        ${PROJECT_SOURCE_DIR}/cmake/HybridnetBlis.cmake DESTINATION ${hn_package_dir})
+        ${PROJECT_SOURCE_DIR}/cmake/HybridnetBlis.cmake ${PROJECT_SOURCE_DIR}/cmake/HybridnetOnednn.cmake
+        DESTINATION ${hn_package_dir})
 
 # ---- pkg-config ----------------------------------------------------------------------------------------------------
 set(hn_pc_prefix ${CMAKE_INSTALL_PREFIX})

@@ -65,6 +65,7 @@ struct options {
     const char *load, *save, *log;
     bool eval_only;
     int64_t eval_every, threads, workers;
+    int32_t engine; /* HN_ENGINE_* */
     bool quiet, help, version;
 };
 

@@ -204,9 +204,10 @@ static int prepare(struct run *run)
     hn_context_options context;
     hn_context_options_init(&context, sizeof context);
     context.num_threads = (int32_t)o->threads;
+    context.engine = o->engine;
     hn_status status = hn_context_create(&run->context, &context);
     if (status != HN_OK)
-        return fail(run, status, "try another number of --threads");
+        return fail(run, status, "try another number of --threads, or another --engine");
     status = data_open(&run->data, run->context, o);
     if (status != HN_OK)
         return fail(run, status, data_hint(o));

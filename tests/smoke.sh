@@ -116,6 +116,21 @@ done
 small --method ce --seed 2 --save other.safetensors
 cmp -s ce.safetensors other.safetensors && fail "--seed 2 gave the weights of --seed 1"
 
+# ---- engines: each trains, comes to about the same loss, and gives its own bits on any number of threads ---
+for engine in cblas direct onednn; do
+    if ! small --method ce --epochs 1 --engine $engine --threads 1 --log engine.log --save one.safetensors 2>output; then
+        [ $engine = onednn ] && grep -q 'no engine "onednn"' output || fail "--engine $engine: $(cat output)"
+        continue
+    fi
+    small --method ce --epochs 1 --engine $engine --threads 2 --save two.safetensors
+    cmp one.safetensors two.safetensors || fail "--engine $engine: weights depend on the number of threads"
+    expect "engine" "$(field engine.log start engine)" "\"$engine\""
+    loss=$(field engine.log epoch loss)
+    [ $engine != cblas ] || plain=$loss
+    awk "BEGIN { exit !($loss > 0.98 * $plain && $loss < 1.02 * $plain) }" || fail "--engine $engine: loss $loss, cblas $plain"
+done
+refused 2 "--engine is 'gpu'" --engine gpu
+
 # ---- bad usage: status 2 and a sentence that names option and value --------------------------------------------------
 refused 2 "--method is 'hybrid'; it must be one of ce|" --method hybrid
 refused 2 "--epochs is '0'" --epochs 0
@@ -149,7 +164,7 @@ fi
 # ---- help and version --------------------------------------------------------------------------------------------------
 "$program" --help >output || fail "--help: status $?"
 for option in dataset data imbalance profile subset method arch epochs batch lr milestones warmup weight-decay temperature \
-    transition psc-include-own feature-loss classifier-loss views seed threads save load eval-only log quiet help; do
+    transition psc-include-own feature-loss classifier-loss views seed threads engine save load eval-only log quiet help; do
     grep -q -e "^  --$option" output || fail "--help does not name --$option"
 done
 "$program" --version | grep -q libhybridnet || fail "--version does not name the library"

@@ -109,11 +109,22 @@ hn_scratch hnt_scratch(size_t bytes)
     return s;
 }
 
+/* The engine that the environment variable HNT_ENGINE names; CTest runs some tests once with each. */
+static int32_t engine_asked_for(void)
+{
+    const char *name = getenv("HNT_ENGINE");
+    int32_t engine = HN_ENGINE_AUTO;
+    while (name != NULL && strcmp(hn_engine_name(engine), name) != 0)
+        ck_assert_msg(hn_engine_name(++engine) != NULL, "HNT_ENGINE is %s", name);
+    return engine;
+}
+
 hn_context *hnt_context(int32_t threads)
 {
     hn_context_options o;
     hn_context_options_init(&o, sizeof o);
     o.num_threads = threads;
+    o.engine = engine_asked_for();
     hn_context *context = NULL;
     hnt_ok(hn_context_create(&context, &o));
     return context;
@@ -147,6 +158,7 @@ hn_status hnt_counting_context(hn_context **out, hnt_counter *counter, int32_t t
     hn_context_options o;
     hn_context_options_init(&o, sizeof o);
     o.num_threads = threads;
+    o.engine = engine_asked_for();
     o.allocator = &allocator;
     return hn_context_create(out, &o);
 }

@@ -2,6 +2,7 @@
 #ifndef HYBRIDNET_CONTEXT_H
 #define HYBRIDNET_CONTEXT_H
 
+#include <hybridnet/engine.h>
 #include <hybridnet/status.h>
 #include <hybridnet/types.h>
 
@@ -24,7 +25,7 @@ typedef struct hn_context_options {
     size_t struct_size;
     int32_t num_threads; /* compute threads; 0 (default): as many as OpenMP would use. Results do not
                             depend on it.                                                             */
-    int32_t reserved;    /* 0 */
+    int32_t engine;      /* who computes convolutions: HN_ENGINE_AUTO (default), HN_ENGINE_CBLAS ...  */
     const hn_allocator *allocator; /* copied; NULL (default): the C library's allocator               */
     hn_log_fn log;                 /* NULL (default): silent                                          */
     void *log_user;
@@ -36,12 +37,16 @@ HN_BEGIN_DECLS
 HN_API void hn_context_options_init(hn_context_options *options, size_t struct_size);
 
 /* Creates a context; *out is the caller's to destroy, after every object created with it.
- * HN_E_ARG for a negative num_threads or one above 1024, or an allocator without functions; HN_E_NOMEM.
+ * HN_E_ARG for a negative num_threads or one above 1024, an unknown engine, or an allocator without functions;
+ * HN_E_UNSUPPORTED for an engine that this build does not have; HN_E_NOMEM.
  * A context may be used by several threads at once.                                                    */
 HN_API HN_MUST_CHECK hn_status hn_context_create(hn_context **out, const hn_context_options *options);
 
 /* The number of compute threads in use (1 in a build without OpenMP). */
 HN_API int32_t hn_context_num_threads(const hn_context *context);
+
+/* The engine as it was asked for: HN_ENGINE_AUTO ...; -1 for NULL. */
+HN_API int32_t hn_context_engine(const hn_context *context);
 
 /* NULL is allowed. */
 HN_API void hn_context_destroy(hn_context *context);

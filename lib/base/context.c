@@ -36,6 +36,10 @@ hn_status hn_context_create(hn_context **out, const hn_context_options *options)
     HNI_TRY(hni_options_read(&o, sizeof o, options, "hn_context_create"));
     HNI_FAIL_IF(o.num_threads < 0 || o.num_threads > MAX_THREADS, HN_E_ARG,
                 "hn_context_create: num_threads is %d; it must be in [0, %d]", (int)o.num_threads, (int)MAX_THREADS);
+    HNI_FAIL_IF(hn_engine_name(o.engine) == NULL, HN_E_ARG, "hn_context_create: engine %d does not exist",
+                (int)o.engine);
+    HNI_FAIL_IF(!hn_engine_available(o.engine), HN_E_UNSUPPORTED, "hn_context_create: this build has no engine \"%s\"",
+                hn_engine_name(o.engine));
     hn_allocator allocator = {
         .struct_size = sizeof allocator, .alloc = system_alloc, .release = system_release, .user = NULL};
     HNI_TRY(hni_options_read(&allocator, sizeof allocator, o.allocator, "hn_context_create"));
@@ -46,14 +50,24 @@ hn_status hn_context_create(hn_context **out, const hn_context_options *options)
     hn_context *context = allocator.alloc(allocator.user, size, 64);
     HNI_FAIL_IF(context == NULL, HN_E_NOMEM, "hn_context_create: out of memory (%zu bytes)", size);
     *context = (hn_context){.num_threads = o.num_threads > 0 ? o.num_threads : hni_default_threads(),
+                            .engine = o.engine,
                             .allocator = allocator,
                             .log = o.log,
                             .log_user = o.log_user};
 #ifndef _OPENMP
     context->num_threads = 1;
 #endif
+    if (pthread_mutex_init(&context->mutex, NULL) != 0) {
+        allocator.release(allocator.user, context, size);
+        return hni_fail(HN_E_NOMEM, "hn_context_create: no mutex can be made");
+    }
     *out = context;
     return HN_OK;
+}
+
+int32_t hn_context_engine(const hn_context *context)
+{
+    return context == NULL ? -1 : context->engine;
 }
 
 int32_t hn_context_num_threads(const hn_context *context)
@@ -66,7 +80,20 @@ void hn_context_destroy(hn_context *context)
     if (context == NULL)
         return;
     hn_allocator allocator = context->allocator;
+    if (context->part.destroy != NULL)
+        context->part.destroy(context->part.data);
+    (void)pthread_mutex_destroy(&context->mutex);
     allocator.release(allocator.user, context, (sizeof(hn_context) + 63) & ~(size_t)63);
+}
+
+void hni_context_lock(hn_context *context)
+{
+    (void)pthread_mutex_lock(&context->mutex);
+}
+
+void hni_context_unlock(hn_context *context)
+{
+    (void)pthread_mutex_unlock(&context->mutex);
 }
 
 void hni_log(hn_context *context, int32_t level, const char *format, ...)

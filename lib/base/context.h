@@ -4,12 +4,27 @@
 
 #include <hybridnet/context.h>
 
+#include <pthread.h>
+
+/* What a higher floor keeps for the context's lifetime; destroyed with it. */
+typedef struct hni_context_part {
+    void *data;
+    void (*destroy)(void *data);
+} hni_context_part;
+
 struct hn_context {
     int32_t num_threads;
+    int32_t engine; /* HN_ENGINE_... */
+    pthread_mutex_t mutex;
+    hni_context_part part; /* of the convolution engine that keeps one; read and written under the lock */
     hn_allocator allocator;
     hn_log_fn log;
     void *log_user;
 };
+
+/* Short: other threads that use the context wait. */
+void hni_context_lock(hn_context *context);
+void hni_context_unlock(hn_context *context);
 
 /* Sends one formatted line to the context's log; nothing without a log. */
 #if defined(__GNUC__)

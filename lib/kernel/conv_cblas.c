@@ -162,14 +162,16 @@ static size_t column_bytes(const hni_conv *g)
     return pointwise(g) ? 0 : hni_round_up((size_t)(block_pixels(g) * depth(g)) * sizeof(float));
 }
 
-static size_t scratch_bytes(const hni_conv *g, int32_t num_threads)
+static hn_status prepare(hn_context *context, int32_t num_threads, const hni_conv *g, size_t *bytes)
 {
+    (void)context;
     size_t cols = column_bytes(g);
     if (reversible(g)) {
         const hni_conv r = reversed(g);
         cols = column_bytes(&r) > cols ? column_bytes(&r) : cols;
     }
-    return (size_t)num_threads * cols + (size_t)(1 + chunk_count(g)) * weight_bytes(g);
+    *bytes = (size_t)num_threads * cols + (size_t)(1 + chunk_count(g)) * weight_bytes(g);
+    return HN_OK;
 }
 
 typedef struct job {
@@ -208,8 +210,10 @@ static void forward_block(void *arg, int64_t task, int32_t thread)
              j->y + first * g->out, g->out);
 }
 
-static void forward(int32_t num_threads, const hni_conv *g, const float *x, const float *w, float *y, void *scratch)
+static hn_status forward(hn_context *context, int32_t num_threads, const hni_conv *g, const float *x, const float *w,
+                         float *y, void *scratch)
 {
+    (void)context;
     packing p = tap_in_out(g, scratch);
     p.w = w;
     hni_parallel(num_threads, g->out, pack_channel, &p);
@@ -222,6 +226,7 @@ static void forward(int32_t num_threads, const hni_conv *g, const float *x, cons
              .column_bytes = column_bytes(g)};
     int64_t pixels = g->images * g->out_height * g->out_width;
     hni_parallel(num_threads, (pixels + j.block - 1) / j.block, forward_block, &j);
+    return HN_OK;
 }
 
 /* Clears the chunk's gradient of w; NULL if none is wanted. */
@@ -300,9 +305,10 @@ static void sum_partials(void *arg, int64_t task, int32_t thread)
             s->partials + at);
 }
 
-static void backward(int32_t num_threads, const hni_conv *g, const float *x, const float *w, const float *dy, float *dx,
-                     float *dw, void *scratch)
+static hn_status backward(hn_context *context, int32_t num_threads, const hni_conv *g, const float *x, const float *w,
+                          const float *dy, float *dx, float *dw, void *scratch)
 {
+    (void)context;
     const bool turn = dx != NULL && reversible(g);
     const hni_conv r = turn ? reversed(g) : *g;
     int64_t chunks = chunk_count(g);
@@ -325,13 +331,20 @@ static void backward(int32_t num_threads, const hni_conv *g, const float *x, con
     }
     hni_parallel(num_threads, chunks, turn ? backward_reversed : backward_columns, &j);
     if (dw == NULL)
-        return;
+        return HN_OK;
     sum_job s = {weights(g), chunks, weight_bytes(g), partials};
     hni_parallel(num_threads, (s.n + SLICE - 1) / SLICE, sum_partials, &s);
     packing p = turn ? turned_in_tap_out(g, partials) : out_tap_in(g, partials);
     p.dw = dw;
     hni_parallel(num_threads, g->out, add_unpacked_channel, &p);
+    return HN_OK;
+}
+
+static bool takes(const hni_conv *g)
+{
+    (void)g;
+    return true;
 }
 
 const hni_conv_engine hni_conv_cblas = {
-    .name = "cblas", .scratch_bytes = scratch_bytes, .forward = forward, .backward = backward};
+    .name = "cblas", .takes = takes, .prepare = prepare, .forward = forward, .backward = backward};

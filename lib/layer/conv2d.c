@@ -93,11 +93,13 @@ hn_status hni_conv2d_geometry(const hni_conv2d *c, const char *kind, const hn_de
     return HN_OK;
 }
 
-size_t hni_conv2d_scratch_bytes(const hni_conv2d *c, const hni_conv *g, int32_t num_threads)
+hn_status hni_conv2d_prepare(const hni_conv2d *c, hn_context *context, int32_t num_threads, const hni_conv *g,
+                             size_t *bytes)
 {
-    size_t bytes = hni_conv_engine_for(g)->scratch_bytes(g, num_threads);
-    size_t bias = c->options.bias ? hni_bias_scratch_bytes(g->out) : 0;
-    return bytes > bias ? bytes : bias;
+    HNI_TRY(hni_conv_engine_for(context, g)->prepare(context, num_threads, g, bytes));
+    const size_t bias = c->options.bias ? hni_bias_scratch_bytes(g->out) : 0;
+    *bytes = *bytes > bias ? *bytes : bias;
+    return HN_OK;
 }
 
 static int64_t pixels(const hni_conv *g)
@@ -105,21 +107,25 @@ static int64_t pixels(const hni_conv *g)
     return g->images * g->out_height * g->out_width;
 }
 
-void hni_conv2d_forward(const hni_conv2d *c, int32_t num_threads, const hni_conv *g, const float *x, float *y,
-                        void *scratch)
+hn_status hni_conv2d_forward(const hni_conv2d *c, const hn_layer_call *call, const hni_conv *g, const float *x,
+                             float *y, void *scratch)
 {
-    hni_conv_engine_for(g)->forward(num_threads, g, x, hn_tensor_cdata(c->weight), y, scratch);
+    HNI_TRY(hni_conv_engine_for(call->context, g)
+                ->forward(call->context, call->num_threads, g, x, hn_tensor_cdata(c->weight), y, scratch));
     if (c->bias != NULL)
-        hni_bias_forward(num_threads, pixels(g), g->out, hn_tensor_cdata(c->bias), y);
+        hni_bias_forward(call->num_threads, pixels(g), g->out, hn_tensor_cdata(c->bias), y);
+    return HN_OK;
 }
 
-void hni_conv2d_backward(const hni_conv2d *c, int32_t num_threads, const hni_conv *g, const float *x, const float *dy,
-                         float *dx, void *scratch)
+hn_status hni_conv2d_backward(const hni_conv2d *c, const hn_layer_call *call, const hni_conv *g, const float *x,
+                              const float *dy, float *dx, void *scratch)
 {
-    hni_conv_engine_for(g)->backward(num_threads, g, x, hn_tensor_cdata(c->weight), dy, dx, hn_tensor_data(c->dweight),
-                                     scratch);
+    HNI_TRY(hni_conv_engine_for(call->context, g)
+                ->backward(call->context, call->num_threads, g, x, hn_tensor_cdata(c->weight), dy, dx,
+                           hn_tensor_data(c->dweight), scratch));
     if (c->bias != NULL)
-        hni_bias_backward(num_threads, pixels(g), g->out, dy, hn_tensor_data(c->dbias), scratch);
+        hni_bias_backward(call->num_threads, pixels(g), g->out, dy, hn_tensor_data(c->dbias), scratch);
+    return HN_OK;
 }
 
 /* ---- the layer --------------------------------------------------------------------------------------------------- */
@@ -135,8 +141,7 @@ static hn_status plan(const void *self, const hn_desc *input, int32_t mode, int3
     hni_conv g;
     (void)mode;
     HNI_TRY(hni_conv2d_geometry(&c->conv, "conv2d", input, &g, &plan->output));
-    plan->scratch_bytes = hni_conv2d_scratch_bytes(&c->conv, &g, num_threads);
-    return HN_OK;
+    return hni_conv2d_prepare(&c->conv, c->context, num_threads, &g, &plan->scratch_bytes);
 }
 
 static hn_status forward(void *self, const hn_layer_call *call)
@@ -145,8 +150,7 @@ static hn_status forward(void *self, const hn_layer_call *call)
     hni_conv g;
     hn_desc output;
     HNI_TRY(hni_conv2d_geometry(&c->conv, "conv2d", &call->input, &g, &output));
-    hni_conv2d_forward(&c->conv, call->num_threads, &g, call->x, call->y, call->scratch);
-    return HN_OK;
+    return hni_conv2d_forward(&c->conv, call, &g, call->x, call->y, call->scratch);
 }
 
 static hn_status backward(void *self, const hn_layer_call *call)
@@ -155,8 +159,7 @@ static hn_status backward(void *self, const hn_layer_call *call)
     hni_conv g;
     hn_desc output;
     HNI_TRY(hni_conv2d_geometry(&c->conv, "conv2d", &call->input, &g, &output));
-    hni_conv2d_backward(&c->conv, call->num_threads, &g, call->x, call->dy, call->dx, call->scratch);
-    return HN_OK;
+    return hni_conv2d_backward(&c->conv, call, &g, call->x, call->dy, call->dx, call->scratch);
 }
 
 static void init(void *self, hn_rng *rng)

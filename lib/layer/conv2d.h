@@ -22,13 +22,15 @@ void hni_conv2d_init(const hni_conv2d *c, hn_rng *rng);
 /* Geometry and output for an input; HN_E_SHAPE. kind: for the sentence. */
 hn_status hni_conv2d_geometry(const hni_conv2d *c, const char *kind, const hn_desc *input, hni_conv *g,
                               hn_desc *output);
-/* Scratch of forward and backward, the bias included. */
-size_t hni_conv2d_scratch_bytes(const hni_conv2d *c, const hni_conv *g, int32_t num_threads);
-void hni_conv2d_forward(const hni_conv2d *c, int32_t num_threads, const hni_conv *g, const float *x, float *y,
-                        void *scratch);
+/* Prepares forward and backward; *bytes: their scratch, the bias included. */
+hn_status hni_conv2d_prepare(const hni_conv2d *c, hn_context *context, int32_t num_threads, const hni_conv *g,
+                             size_t *bytes);
+/* Of a call: context, number of threads, scratch. */
+hn_status hni_conv2d_forward(const hni_conv2d *c, const hn_layer_call *call, const hni_conv *g, const float *x,
+                             float *y, void *scratch);
 /* dx may be NULL. */
-void hni_conv2d_backward(const hni_conv2d *c, int32_t num_threads, const hni_conv *g, const float *x, const float *dy,
-                         float *dx, void *scratch);
+hn_status hni_conv2d_backward(const hni_conv2d *c, const hn_layer_call *call, const hni_conv *g, const float *x,
+                              const float *dy, float *dx, void *scratch);
 
 /* prefix followed by name, as hn_layer_add_param with weight_decay; grad NULL for a buffer. */
 hn_status hni_add_named_param(hn_layer *layer, const char *prefix, const char *name, const hn_desc *desc,

@@ -35,7 +35,8 @@ static hn_status plan(const void *self, const hn_desc *input, int32_t mode, int3
     HNI_TRY(hni_conv2d_geometry(&u->conv, "conv_unit", input, &g, &plan->output));
     HNI_TRY(hni_desc_size(&plan->output, "conv_unit", &count, &bytes));
     HNI_TRY(hni_norm_check_rows("conv_unit", rows_of(&g), mode));
-    size_t conv = hni_conv2d_scratch_bytes(&u->conv, &g, num_threads);
+    size_t conv;
+    HNI_TRY(hni_conv2d_prepare(&u->conv, u->context, num_threads, &g, &conv));
     size_t norm = hni_norm_scratch_bytes(&u->norm, rows_of(&g));
     plan->scratch_bytes = conv > norm ? conv : norm;
     if (mode == HN_MODE_TRAIN)
@@ -55,7 +56,7 @@ static hn_status forward(void *self, const hn_layer_call *call)
     float *z = training ? call->workspace : call->scratch;
     char *scratch = (char *)call->scratch + (training ? 0 : z_bytes(&g));
     void *statistics = training ? (char *)call->workspace + z_bytes(&g) : NULL;
-    hni_conv2d_forward(&u->conv, call->num_threads, &g, call->x, z, scratch);
+    HNI_TRY(hni_conv2d_forward(&u->conv, call, &g, call->x, z, scratch));
     hni_norm_forward(&u->norm, call->num_threads, call->mode, rows_of(&g), z, call->addend, u->relu || call->relu,
                      call->y, statistics, scratch);
     return HN_OK;
@@ -70,8 +71,7 @@ static hn_status backward(void *self, const hn_layer_call *call)
     float *z = call->workspace;
     hni_norm_backward(&u->norm, call->num_threads, rows_of(&g), z, u->relu || call->relu ? call->y : NULL, call->dy, z,
                       call->daddend, (char *)call->workspace + z_bytes(&g), call->scratch);
-    hni_conv2d_backward(&u->conv, call->num_threads, &g, call->x, z, call->dx, call->scratch);
-    return HN_OK;
+    return hni_conv2d_backward(&u->conv, call, &g, call->x, z, call->dx, call->scratch);
 }
 
 static void init(void *self, hn_rng *rng)

@@ -1,0 +1,22 @@
+# Makes hybridnet::onednn where oneDNN's header and library are, and HN_ONEDNN_VERSION: used by the build and by the
+# installed package. Not by oneDNN's own package file, which insists on OpenCL's headers where it was built with a GPU part.
+find_library(HN_ONEDNN_LIBRARY NAMES dnnl)
+find_path(HN_ONEDNN_INCLUDE NAMES oneapi/dnnl/dnnl_version.h)
+set(HN_ONEDNN_VERSION "")
+if(HN_ONEDNN_LIBRARY AND HN_ONEDNN_INCLUDE)
+  file(READ ${HN_ONEDNN_INCLUDE}/oneapi/dnnl/dnnl_version.h hn_onednn_header)
+  if(hn_onednn_header MATCHES "define DNNL_VERSION_MAJOR ([0-9]+)")
+    set(HN_ONEDNN_VERSION ${CMAKE_MATCH_1})
+  endif()
+  foreach(part MINOR PATCH)
+    if(hn_onednn_header MATCHES "define DNNL_VERSION_${part} ([0-9]+)")
+      string(APPEND HN_ONEDNN_VERSION .${CMAKE_MATCH_1})
+    endif()
+  endforeach()
+  if(NOT TARGET hybridnet::onednn)
+    add_library(hybridnet::onednn INTERFACE IMPORTED GLOBAL)
+    set_target_properties(hybridnet::onednn PROPERTIES INTERFACE_LINK_LIBRARIES ${HN_ONEDNN_LIBRARY}
+                          INTERFACE_INCLUDE_DIRECTORIES ${HN_ONEDNN_INCLUDE})
+  endif()
+endif()
+mark_as_advanced(HN_ONEDNN_LIBRARY HN_ONEDNN_INCLUDE)
