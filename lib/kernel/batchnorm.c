@@ -1,5 +1,6 @@
 #include "kernel/batchnorm.h"
 
+#include "base/integer.h"
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "kernel/clones.h"
@@ -24,18 +25,13 @@ typedef struct partition {
     size_t wide_bytes, sums_bytes, task_bytes;
 } partition;
 
-static int64_t minimum(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 static partition partition_of(int64_t rows, int64_t channels)
 {
     partition p = {.rows = rows, .channels = channels, .group = (MIN_WIDTH + channels - 1) / channels};
     p.width = p.group * channels;
     p.groups = (rows + p.group - 1) / p.group;
     int64_t tasks = (p.groups + RUN - 1) / RUN;
-    p.task_groups = (p.groups + minimum(tasks, MAX_TASKS) - 1) / minimum(tasks, MAX_TASKS);
+    p.task_groups = (p.groups + hni_min(tasks, MAX_TASKS) - 1) / hni_min(tasks, MAX_TASKS);
     p.tasks = (p.groups + p.task_groups - 1) / p.task_groups;
     p.wide_bytes = hni_round_up((size_t)p.width * sizeof(float));
     p.sums_bytes = hni_round_up((size_t)channels * sizeof(double));
@@ -91,7 +87,7 @@ static void widen(const partition *p, const float *values, float *to)
 /* Floats in groups [first, first + count): the last group of all may be short. */
 static int64_t floats_in(const partition *p, int64_t first, int64_t count)
 {
-    return minimum((first + count) * p->width, p->rows * p->channels) - first * p->width;
+    return hni_min((first + count) * p->width, p->rows * p->channels) - first * p->width;
 }
 
 /* Empties the columns' float sums into the channels' double sums. */
@@ -138,9 +134,9 @@ static void statistics_task(void *arg, int64_t task, int32_t thread)
     (void)thread;
     memset(task_memory(j, task), 0, 2 * p->sums_bytes + 2 * p->wide_bytes);
     float *first = task_wide(j, task, 0), *second = task_wide(j, task, 1);
-    int64_t end = minimum((task + 1) * p->task_groups, p->groups);
+    int64_t end = hni_min((task + 1) * p->task_groups, p->groups);
     for (int64_t g = task * p->task_groups; g < end; g += RUN) {
-        int64_t n = floats_in(p, g, minimum(RUN, end - g));
+        int64_t n = floats_in(p, g, hni_min(RUN, end - g));
         sum_squares(n, p->width, j->x + g * p->width, wide(j, 0), first, second);
         fold(p, first, task_sums(j, task, 0));
         fold(p, second, task_sums(j, task, 1));
@@ -282,9 +278,9 @@ static void reduce_task(void *arg, int64_t task, int32_t thread)
     (void)thread;
     memset(task_memory(j, task), 0, 2 * p->sums_bytes + 2 * p->wide_bytes);
     float *first = task_wide(j, task, 0), *second = task_wide(j, task, 1);
-    int64_t begin = task * p->task_groups, end = minimum(begin + p->task_groups, p->groups);
+    int64_t begin = task * p->task_groups, end = hni_min(begin + p->task_groups, p->groups);
     for (int64_t g = begin; g < end; g += TILE) {
-        int64_t at = g * p->width, n = floats_in(p, g, minimum(TILE, end - g));
+        int64_t at = g * p->width, n = floats_in(p, g, hni_min(TILE, end - g));
         sum_products(n, p->width, masked(j, task, at, n), j->x + at, wide(j, 0), first, second);
         if ((g - begin + TILE) % RUN == 0 || g + TILE >= end) {
             fold(p, first, task_sums(j, task, 0));
@@ -298,9 +294,9 @@ static void gradient_task(void *arg, int64_t task, int32_t thread)
     const job *j = arg;
     const partition *p = &j->p;
     (void)thread;
-    int64_t begin = task * p->task_groups, end = minimum(begin + p->task_groups, p->groups);
+    int64_t begin = task * p->task_groups, end = hni_min(begin + p->task_groups, p->groups);
     for (int64_t t = begin; t < end; t += TILE) {
-        int64_t at = t * p->width, n = floats_in(p, t, minimum(TILE, end - t));
+        int64_t at = t * p->width, n = floats_in(p, t, hni_min(TILE, end - t));
         const float *g = j->daddend != NULL ? j->daddend + at : masked(j, task, at, n);
         combine_gradient(n, p->width, g, j->x + at, wide(j, 0), wide(j, 1), wide(j, 2), wide(j, 3), j->out + at);
     }

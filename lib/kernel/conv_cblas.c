@@ -6,10 +6,11 @@
  * serve the gradient of w too. Otherwise the columns of x give dw, and dx is summed from columns of gradients.          */
 #include "kernel/conv.h"
 
+#include "base/integer.h"
 #include "base/memory.h"
 #include "base/parallel.h"
-#include "kernel/clones.h"
 #include "kernel/columns.h"
+#include "kernel/elementwise.h"
 #include "kernel/gemm.h"
 
 #include <string.h>
@@ -23,11 +24,6 @@ enum {
     MIN_CHUNKS = 8,
     PARTIAL_BYTES = 8 << 20 /* for these gradients, unless that leaves too few chunks                         */
 };
-
-static int64_t minimum(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
 
 static int64_t taps(const hni_conv *g)
 {
@@ -50,7 +46,7 @@ static int64_t block_pixels(const hni_conv *g)
 {
     int64_t small = SMALL_PRODUCT / (depth(g) * g->out) / 32 * 32;
     int64_t block = small >= 32 ? small : BLOCK_BYTES / 4 / depth(g) / MIN_BLOCK * MIN_BLOCK;
-    return block < MIN_BLOCK ? MIN_BLOCK : minimum(block, MAX_BLOCK);
+    return block < MIN_BLOCK ? MIN_BLOCK : hni_min(block, MAX_BLOCK);
 }
 
 /* The convolution that computes dx from dy. */
@@ -148,8 +144,8 @@ static int64_t weights(const hni_conv *g)
 static int64_t chunk_count(const hni_conv *g)
 {
     int64_t affordable = PARTIAL_BYTES / 4 / weights(g);
-    int64_t chunks = affordable < MIN_CHUNKS ? MIN_CHUNKS : minimum(affordable, MAX_CHUNKS);
-    return minimum(chunks, g->images);
+    int64_t chunks = affordable < MIN_CHUNKS ? MIN_CHUNKS : hni_min(affordable, MAX_CHUNKS);
+    return hni_min(chunks, g->images);
 }
 
 static size_t weight_bytes(const hni_conv *g)
@@ -204,7 +200,7 @@ static void forward_block(void *arg, int64_t task, int32_t thread)
 {
     const job *j = arg;
     const hni_conv *g = j->g;
-    int64_t first = task * j->block, count = minimum(j->block, g->images * g->out_height * g->out_width - first);
+    int64_t first = task * j->block, count = hni_min(j->block, g->images * g->out_height * g->out_width - first);
     const float *cols = columns_at(g, j->x, first, count, cols_of(j, thread));
     hni_gemm(false, false, count, g->out, depth(g), 1.0f, cols, depth(g), j->packed, g->out, 0.0f,
              j->y + first * g->out, g->out);
@@ -245,10 +241,10 @@ static void backward_reversed(void *arg, int64_t chunk, int32_t thread)
     const job *j = arg;
     const hni_conv *r = j->g;
     int64_t in = r->out, pixels = r->out_height * r->out_width;
-    int64_t last = minimum((chunk + 1) * j->chunk_images, r->images) * pixels;
+    int64_t last = hni_min((chunk + 1) * j->chunk_images, r->images) * pixels;
     float *partial = start_partial(j, chunk);
     for (int64_t first = chunk * j->chunk_images * pixels; first < last; first += j->block) {
-        int64_t count = minimum(j->block, last - first);
+        int64_t count = hni_min(j->block, last - first);
         const float *cols = columns_at(r, j->dy, first, count, cols_of(j, thread));
         hni_gemm(false, false, count, in, depth(r), 1.0f, cols, depth(r), j->packed, in, 0.0f, j->dx + first * in, in);
         if (partial != NULL)
@@ -264,12 +260,12 @@ static void backward_columns(void *arg, int64_t chunk, int32_t thread)
     const job *j = arg;
     const hni_conv *g = j->g;
     int64_t pixels = g->out_height * g->out_width, k = depth(g), image = chunk * j->chunk_images;
-    int64_t end = minimum(image + j->chunk_images, g->images), in_image = g->height * g->width * g->in;
+    int64_t end = hni_min(image + j->chunk_images, g->images), in_image = g->height * g->width * g->in;
     float *partial = start_partial(j, chunk), *cols = cols_of(j, thread);
     if (j->dx != NULL && end > image)
         memset(j->dx + image * in_image, 0, (size_t)((end - image) * in_image) * sizeof(float));
     for (int64_t first = image * pixels; first < end * pixels; first += j->block) {
-        int64_t count = minimum(j->block, end * pixels - first);
+        int64_t count = hni_min(j->block, end * pixels - first);
         const float *dy = j->dy + first * g->out;
         if (partial != NULL)
             hni_gemm(true, false, g->out, k, count, 1.0f, dy, g->out, columns_at(g, j->x, first, count, cols), k, 1.0f,
@@ -289,20 +285,14 @@ typedef struct sum_job {
     float *partials;
 } sum_job;
 
-HNI_CLONES static void add(int64_t n, const float *restrict from, float *restrict to)
-{
-    for (int64_t i = 0; i < n; ++i)
-        to[i] += from[i];
-}
-
 static void sum_partials(void *arg, int64_t task, int32_t thread)
 {
     const sum_job *s = arg;
     (void)thread;
-    int64_t at = task * SLICE, n = minimum(SLICE, s->n - at);
+    int64_t at = task * SLICE, n = hni_min(SLICE, s->n - at);
     for (int64_t c = 1; c < s->chunks; ++c)
-        add(n, (const float *)(const void *)((const char *)s->partials + (size_t)c * s->stride_bytes) + at,
-            s->partials + at);
+        hni_accumulate(n, (const float *)(const void *)((const char *)s->partials + (size_t)c * s->stride_bytes) + at,
+                       s->partials + at);
 }
 
 static hn_status backward(hn_context *context, int32_t num_threads, const hni_conv *g, const float *x, const float *w,

@@ -3,9 +3,10 @@
  * transform back.                                                                                                       */
 #include "kernel/conv.h"
 
+#include "base/integer.h"
 #include "base/memory.h"
 #include "base/parallel.h"
-#include "kernel/clones.h"
+#include "kernel/elementwise.h"
 #include "kernel/winograd.h"
 
 #include <string.h>
@@ -16,16 +17,6 @@ enum {
     MIN_CHUNKS = 8,
     PARTIAL_BYTES = 8 << 20 /* for these sums, unless that leaves too few chunks                          */
 };
-
-static int64_t minimum(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
-static int64_t maximum(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
 
 static bool takes(const hni_conv *g)
 {
@@ -54,7 +45,7 @@ static int64_t weights(const hni_conv *g)
 static int64_t chunk_count(const hni_conv *g)
 {
     int64_t affordable = PARTIAL_BYTES / 4 / weights(g);
-    return affordable < MIN_CHUNKS ? MIN_CHUNKS : minimum(affordable, MAX_CHUNKS);
+    return affordable < MIN_CHUNKS ? MIN_CHUNKS : hni_min(affordable, MAX_CHUNKS);
 }
 
 typedef struct layout {
@@ -64,8 +55,8 @@ typedef struct layout {
 static layout layout_of(const hni_conv *g)
 {
     const hni_conv r = reversed(g);
-    const int64_t channels = maximum(g->in, g->out), width = maximum(g->width, g->out_width);
-    return (layout){.packed = hni_round_up((size_t)maximum(weights(g), weights(&r)) * sizeof(float)),
+    const int64_t channels = hni_max(g->in, g->out), width = hni_max(g->width, g->out_width);
+    return (layout){.packed = hni_round_up((size_t)hni_max(weights(g), weights(&r)) * sizeof(float)),
                     .zeros = hni_round_up((size_t)(width * channels) * sizeof(float)),
                     .sources = hni_round_up((size_t)(HNI_POINTS * BLOCK * channels) * sizeof(float)),
                     .targets = hni_round_up((size_t)(HNI_POINTS * BLOCK * padded(channels)) * sizeof(float)),
@@ -135,7 +126,7 @@ typedef struct run {
 static run run_at(const job *j, int64_t tile, int64_t last)
 {
     const int64_t row = tile / j->wide, column = tile % j->wide;
-    return (run){row / j->high, row % j->high, column, minimum(j->wide - column, last - tile)};
+    return (run){row / j->high, row % j->high, column, hni_min(j->wide - column, last - tile)};
 }
 
 /* Transforms count tiles of x, or of what stands for it. v: [HNI_POINTS][count][in]. */
@@ -169,10 +160,10 @@ static void forward_chunk(void *arg, int64_t chunk, int32_t thread)
 {
     const job *j = arg;
     const hni_conv *g = j->g;
-    const int64_t end = minimum((chunk + 1) * j->chunk_tiles, j->tiles), n = padded(g->out);
+    const int64_t end = hni_min((chunk + 1) * j->chunk_tiles, j->tiles), n = padded(g->out);
     float *v = sources(j, thread), *m = targets(j, thread);
     for (int64_t first = chunk * j->chunk_tiles; first < end; first += BLOCK) {
-        const int64_t count = minimum(BLOCK, end - first);
+        const int64_t count = hni_min(BLOCK, end - first);
         transform(j, first, count, v);
         for (int64_t p = 0; p < HNI_POINTS; ++p)
             j->isa->multiply(count, n, g->in, v + p * count * g->in, g->in, j->packed + p * g->in * n,
@@ -191,13 +182,13 @@ static void weight_gradient_chunk(void *arg, int64_t chunk, int32_t thread)
 {
     const job *j = arg;
     const hni_conv *g = j->g;
-    const int64_t end = minimum((chunk + 1) * j->chunk_tiles, j->tiles), n = padded(g->out);
+    const int64_t end = hni_min((chunk + 1) * j->chunk_tiles, j->tiles), n = padded(g->out);
     float *v = sources(j, thread), *m = targets(j, thread);
     float *partial = (float *)(void *)(j->partials + (size_t)chunk * j->bytes.partial);
     memset(partial, 0, j->bytes.partial);
     memset(m, 0, j->bytes.targets); /* the columns that pad a panel stay zero */
     for (int64_t first = chunk * j->chunk_tiles; first < end; first += BLOCK) {
-        const int64_t count = minimum(BLOCK, end - first);
+        const int64_t count = hni_min(BLOCK, end - first);
         transform(j, first, count, v);
         for (int64_t at = first; at < first + count;) {
             const run r = run_at(j, at, first + count);
@@ -263,12 +254,6 @@ typedef struct unpacking {
     float *dw;
 } unpacking;
 
-HNI_CLONES static void add(int64_t n, const float *restrict from, float *restrict to)
-{
-    for (int64_t i = 0; i < n; ++i)
-        to[i] += from[i];
-}
-
 /* One input channel: sums its chunks in their order and adds G^T s G to dw. */
 static void add_weight_gradient(void *arg, int64_t in, int32_t thread)
 {
@@ -279,7 +264,8 @@ static void add_weight_gradient(void *arg, int64_t in, int32_t thread)
     float *sums = (float *)(void *)u->partials + in * n;
     for (int64_t chunk = 1; chunk < u->chunks; ++chunk)
         for (int p = 0; p < HNI_POINTS; ++p)
-            add(n, (const float *)(const void *)(u->partials + (size_t)chunk * u->partial_bytes) + p * point + in * n,
+            hni_accumulate(
+                n, (const float *)(const void *)(u->partials + (size_t)chunk * u->partial_bytes) + p * point + in * n,
                 sums + p * point);
     for (int64_t out = 0; out < g->out; ++out) {
         float half[3][4], *dw = u->dw + 9 * (out * g->in + in);

@@ -5,9 +5,10 @@
 
 #include "base/context.h"
 #include "base/error.h"
+#include "base/integer.h"
 #include "base/memory.h"
 #include "base/parallel.h"
-#include "kernel/clones.h"
+#include "kernel/elementwise.h"
 
 #include <oneapi/dnnl/dnnl.h>
 
@@ -289,16 +290,6 @@ static void release(hn_context *context, shape *s)
 
 /* ---- a call ------------------------------------------------------------------------------------------------------ */
 
-static int64_t minimum(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
-static int64_t maximum(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
-
 static size_t plain_bytes(const hni_conv *g)
 {
     return hni_round_up((size_t)(g->out * g->in * g->kernel_height * g->kernel_width) * sizeof(float));
@@ -318,8 +309,8 @@ static layout layout_of(const hni_conv *g, const shape *s)
     l.packed =
         s->of[FORWARD].weight_bytes > s->of[DATA].weight_bytes ? s->of[FORWARD].weight_bytes : s->of[DATA].weight_bytes;
     l.partial = s->of[WEIGHTS].weight_bytes;
-    const int64_t affordable = maximum(MIN_CHUNKS, minimum(MAX_CHUNKS, (int64_t)(PARTIAL_BYTES / l.partial)));
-    l.chunks = minimum(affordable, l.runs);
+    const int64_t affordable = hni_max(MIN_CHUNKS, hni_min(MAX_CHUNKS, (int64_t)(PARTIAL_BYTES / l.partial)));
+    l.chunks = hni_min(affordable, l.runs);
     return l;
 }
 
@@ -332,12 +323,12 @@ static size_t total_bytes(const layout *l, const hni_conv *g, int32_t num_thread
 /* Makes what a call will need: the steps then allocate nothing. */
 static hn_status prepare(hn_context *context, int32_t num_threads, const hni_conv *g, size_t *bytes)
 {
-    const int64_t sizes[2] = {minimum(g->images, RUN), g->images % RUN};
+    const int64_t sizes[2] = {hni_min(g->images, RUN), g->images % RUN};
     for (int i = 0; i < 2; ++i) {
         shape *held[64];
         int n = 0;
         hn_status status = HN_OK;
-        const int64_t wanted = i == 0 ? minimum(minimum(num_threads, 64), maximum(g->images / RUN, 1)) : sizes[1] > 0;
+        const int64_t wanted = i == 0 ? hni_min(hni_min(num_threads, 64), hni_max(g->images / RUN, 1)) : sizes[1] > 0;
         while (n < wanted && status == HN_OK)
             if ((status = acquire(context, g, sizes[i], &held[n])) == HN_OK)
                 ++n;
@@ -381,7 +372,7 @@ static void reorder(void *arg, int64_t task, int32_t thread)
     shape *s;
     (void)task;
     (void)thread;
-    hn_status status = acquire(j->context, j->g, minimum(j->g->images, RUN), &s);
+    hn_status status = acquire(j->context, j->g, hni_min(j->g->images, RUN), &s);
     if (status < 0) {
         fail(j, status);
         return;
@@ -405,7 +396,7 @@ static void execute(job *j, int64_t run, int32_t thread, void *weights)
     const int64_t first = run * RUN, x_at = first * g->height * g->width * g->in;
     const int64_t y_at = first * g->out_height * g->out_width * g->out;
     shape *s;
-    hn_status status = acquire(j->context, g, minimum(RUN, g->images - first), &s);
+    hn_status status = acquire(j->context, g, hni_min(RUN, g->images - first), &s);
     if (status < 0) {
         fail(j, status);
         return;
@@ -436,12 +427,6 @@ static void run_task(void *arg, int64_t run, int32_t thread)
     execute(j, run, thread, j->packed);
 }
 
-HNI_CLONES static void add(int64_t n, const float *restrict from, float *restrict to)
-{
-    for (int64_t i = 0; i < n; ++i)
-        to[i] += from[i];
-}
-
 static void weights_task(void *arg, int64_t chunk, int32_t thread)
 {
     job *j = arg;
@@ -451,7 +436,8 @@ static void weights_task(void *arg, int64_t chunk, int32_t thread)
     for (int64_t run = first; run < end; ++run) {
         execute(j, run, thread, run == first ? partial : single);
         if (run > first)
-            add((int64_t)(j->l.partial / sizeof(float)), (const float *)(const void *)single, (float *)(void *)partial);
+            hni_accumulate((int64_t)(j->l.partial / sizeof(float)), (const float *)(const void *)single,
+                           (float *)(void *)partial);
     }
 }
 
@@ -461,17 +447,17 @@ static void sum_task(void *arg, int64_t task, int32_t thread)
 {
     const job *j = arg;
     (void)thread;
-    const int64_t at = task * SLICE, n = minimum(SLICE, (int64_t)(j->l.partial / sizeof(float)) - at);
+    const int64_t at = task * SLICE, n = hni_min(SLICE, (int64_t)(j->l.partial / sizeof(float)) - at);
     for (int64_t chunk = 1; chunk < j->l.chunks; ++chunk)
-        add(n, (const float *)(const void *)(j->partials + (size_t)chunk * j->l.partial) + at,
-            (float *)(void *)j->partials + at);
+        hni_accumulate(n, (const float *)(const void *)(j->partials + (size_t)chunk * j->l.partial) + at,
+                       (float *)(void *)j->partials + at);
 }
 
 static hn_status start(job *j, hn_context *context, int32_t num_threads, const hni_conv *g, void *scratch)
 {
     shape *s;
     *j = (job){.context = context, .g = g, .packed = scratch};
-    HNI_TRY(acquire(context, g, minimum(g->images, RUN), &s));
+    HNI_TRY(acquire(context, g, hni_min(g->images, RUN), &s));
     j->l = layout_of(g, s);
     release(context, s);
     j->plain = j->packed + j->l.packed;
@@ -519,7 +505,7 @@ static hn_status backward(hn_context *context, int32_t num_threads, const hni_co
         hni_parallel(num_threads, j.l.chunks, weights_task, &j);
         hni_parallel(num_threads, (int64_t)(j.l.partial / sizeof(float) + SLICE - 1) / SLICE, sum_task, &j);
         hni_parallel(1, 1, reorder, &j);
-        add(g->out * g->in * g->kernel_height * g->kernel_width, (const float *)(const void *)j.plain, dw);
+        hni_accumulate(g->out * g->in * g->kernel_height * g->kernel_width, (const float *)(const void *)j.plain, dw);
     }
     return outcome(&j);
 }

@@ -1,5 +1,6 @@
 #include "kernel/elementwise.h"
 
+#include "base/integer.h"
 #include "base/parallel.h"
 #include "kernel/clones.h"
 
@@ -17,14 +18,20 @@ typedef struct job {
     double *sums;
 } job;
 
-static int64_t minimum(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 static int64_t blocks(int64_t n)
 {
     return (n + BLOCK - 1) / BLOCK;
+}
+
+HNI_CLONES static void add(int64_t n, const float *restrict from, float *restrict to)
+{
+    for (int64_t i = 0; i < n; ++i)
+        to[i] += from[i];
+}
+
+void hni_accumulate(int64_t n, const float *from, float *to)
+{
+    add(n, from, to);
 }
 
 HNI_CLONES static void relu(int64_t n, const float *restrict x, float *restrict y)
@@ -38,7 +45,7 @@ static void relu_block(void *arg, int64_t task, int32_t thread)
     const job *j = arg;
     (void)thread;
     int64_t at = task * BLOCK;
-    relu(minimum(BLOCK, j->n - at), j->a + at, j->out + at);
+    relu(hni_min(BLOCK, j->n - at), j->a + at, j->out + at);
 }
 
 void hni_relu_forward(int32_t num_threads, int64_t n, const float *x, float *y)
@@ -65,7 +72,7 @@ static void mask_block(void *arg, int64_t task, int32_t thread)
     const job *j = arg;
     (void)thread;
     int64_t at = task * BLOCK;
-    mask(minimum(BLOCK, j->n - at), j->a + at, j->b + at, j->out + at);
+    mask(hni_min(BLOCK, j->n - at), j->a + at, j->b + at, j->out + at);
 }
 
 void hni_relu_backward(int32_t num_threads, int64_t n, const float *y, const float *dy, float *dx)
@@ -94,7 +101,7 @@ static void add_bias_task(void *arg, int64_t task, int32_t thread)
     const job *j = arg;
     (void)thread;
     int64_t first = task * task_rows(j);
-    add_bias(minimum(task_rows(j), j->n - first), j->channels, j->a, j->out + first * j->channels);
+    add_bias(hni_min(task_rows(j), j->n - first), j->channels, j->a, j->out + first * j->channels);
 }
 
 void hni_bias_forward(int32_t num_threads, int64_t rows, int64_t channels, const float *bias, float *y)
@@ -117,7 +124,7 @@ static void sum_rows_task(void *arg, int64_t task, int32_t thread)
     int64_t first = task * task_rows(j);
     double *sums = j->sums + task * j->channels;
     memset(sums, 0, (size_t)j->channels * sizeof *sums);
-    sum_rows(minimum(task_rows(j), j->n - first), j->channels, j->a + first * j->channels, sums);
+    sum_rows(hni_min(task_rows(j), j->n - first), j->channels, j->a + first * j->channels, sums);
 }
 
 size_t hni_bias_scratch_bytes(int64_t channels)

@@ -1,9 +1,12 @@
-/* elementwise.h -- the ReLU and biases. */
+/* elementwise.h -- sums of arrays, the ReLU and biases. */
 #ifndef HNI_ELEMENTWISE_H
 #define HNI_ELEMENTWISE_H
 
 #include <stddef.h>
 #include <stdint.h>
+
+/* to += from on the calling thread; the arrays must not overlap. */
+void hni_accumulate(int64_t n, const float *from, float *to);
 
 /* y = max(x, 0), n values; a NaN stays. */
 void hni_relu_forward(int32_t num_threads, int64_t n, const float *x, float *y);

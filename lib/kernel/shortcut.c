@@ -2,6 +2,7 @@
 
 #include "base/parallel.h"
 #include "kernel/clones.h"
+#include "kernel/elementwise.h"
 
 #include <string.h>
 
@@ -35,12 +36,6 @@ void hni_shortcut_forward(int32_t num_threads, const hni_shortcut *g, const floa
     hni_parallel(num_threads, g->images, forward_image, &j);
 }
 
-HNI_CLONES static void add(int64_t n, const float *restrict from, float *restrict to)
-{
-    for (int64_t i = 0; i < n; ++i)
-        to[i] += from[i];
-}
-
 static void backward_image(void *arg, int64_t image, int32_t thread)
 {
     const job *j = arg;
@@ -50,13 +45,13 @@ static void backward_image(void *arg, int64_t image, int32_t thread)
     const float *ds = j->ds + image * g->out_height * g->out_width * g->out_channels;
     float *dx = j->dx + image * g->height * g->width * g->in_channels;
     if (g->stride == 1 && before == 0 && g->out_channels == g->in_channels) {
-        add(g->out_height * g->out_width * g->out_channels, ds, dx);
+        hni_accumulate(g->out_height * g->out_width * g->out_channels, ds, dx);
         return;
     }
     for (int64_t y = 0; y < g->out_height; ++y)
         for (int64_t x = 0; x < g->out_width; ++x)
-            add(g->in_channels, ds + (y * g->out_width + x) * g->out_channels + before,
-                dx + (y * g->stride * g->width + x * g->stride) * g->in_channels);
+            hni_accumulate(g->in_channels, ds + (y * g->out_width + x) * g->out_channels + before,
+                           dx + (y * g->stride * g->width + x * g->stride) * g->in_channels);
 }
 
 void hni_shortcut_backward_add(int32_t num_threads, const hni_shortcut *g, const float *ds, float *dx)

@@ -5,7 +5,9 @@
 
 #include <math.h>
 
-enum { STRETCH = 64 }; /* values summed in float before their sum goes on in double: few, for compilers that sum one by one */
+enum {
+    STRETCH = 64
+}; /* values summed in float before their sum goes on in double: few, for compilers that sum one by one */
 
 /* The largest value; NaNs are passed over, they show in the sum. */
 HNI_CLONES static float row_max(int64_t n, const float *x)

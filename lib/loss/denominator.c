@@ -1,5 +1,6 @@
 #include "loss/denominator.h"
 
+#include "base/integer.h"
 #include "base/parallel.h"
 #include "kernel/gemm.h"
 #include "kernel/rownorm.h"
@@ -16,15 +17,10 @@ enum { ROWS = 256, KEYS = 2048, CHUNKS = 16, FEW = 8 };
 /* Exponents between 0 and minus this keep sums, their reciprocals and products of both within a float. */
 #define WIDEST 60.0
 
-static int64_t minimum(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 size_t hni_denominator_carve(hni_denominator *d, int64_t n, int64_t k, int64_t dim, char *base)
 {
     hni_carver c = {base, 0};
-    int64_t m = minimum(n, ROWS), share = (k + CHUNKS - 1) / CHUNKS;
+    int64_t m = hni_min(n, ROWS), share = (k + CHUNKS - 1) / CHUNKS;
     d->n = n;
     d->k = k;
     d->dim = dim;
@@ -88,7 +84,7 @@ static void choose_shift(hni_denominator *d)
     double z = d->normalize ? 1.0 : longest(d->z, d->n, d->dim), p = d->normalize ? 1.0 : longest(d->p, d->k, d->dim);
     double most = z * p / (double)d->temperature;
     d->bounded = 2.0 * most + (double)d->highest - (double)d->lowest <= WIDEST; /* false for a NaN */
-    for (int64_t r = 0; d->bounded && r < minimum(d->n, ROWS); ++r)
+    for (int64_t r = 0; d->bounded && r < hni_min(d->n, ROWS); ++r)
         d->shift[r] = (float)(most + (double)d->highest);
 }
 
@@ -108,7 +104,7 @@ double hni_denominator_similarity(const hni_denominator *d, int64_t i, int64_t k
 static void similarities(void *arg, int64_t task, int32_t thread)
 {
     const hni_denominator *d = arg;
-    const int64_t begin = task * d->chunk, keys = minimum(d->chunk, d->k - begin);
+    const int64_t begin = task * d->chunk, keys = hni_min(d->chunk, d->k - begin);
     (void)thread;
     float *s = d->s + task * d->m * d->chunk;
     hni_gemm(false, true, d->m, keys, d->dim, 1.0f / d->temperature, d->z + d->i * d->dim, d->dim,
@@ -137,7 +133,7 @@ static void weigh(void *arg, int64_t task, int32_t thread)
             sum = 0.0;
             for (int64_t c = 0; c < d->chunks; ++c) {
                 float *s = d->s + (c * d->m + r) * d->chunk;
-                sum += hni_exp_sum(minimum(d->chunk, d->k - c * d->chunk), s, d->shift[r], s);
+                sum += hni_exp_sum(hni_min(d->chunk, d->k - c * d->chunk), s, d->shift[r], s);
             }
         }
         double lse = sum == 0.0 ? (double)-INFINITY : (double)d->shift[r] + log(sum);
@@ -153,7 +149,7 @@ static void weigh(void *arg, int64_t task, int32_t thread)
 static void gradients(void *arg, int64_t task, int32_t thread)
 {
     const hni_denominator *d = arg;
-    const int64_t begin = task * d->chunk, keys = minimum(d->chunk, d->k - begin);
+    const int64_t begin = task * d->chunk, keys = hni_min(d->chunk, d->k - begin);
     const float sharp = 1.0f / d->temperature, *e = d->s + task * d->m * d->chunk;
     (void)thread;
     if (d->dy != NULL)
@@ -184,7 +180,7 @@ void hni_denominator_run(hni_denominator *d)
 {
     choose_shift(d);
     for (d->i = 0; d->i < d->n; d->i += ROWS) {
-        d->m = minimum(ROWS, d->n - d->i);
+        d->m = hni_min(ROWS, d->n - d->i);
         const int64_t tasks = (d->m + FEW - 1) / FEW;
         hni_parallel(d->num_threads, d->chunks, similarities, d);
         hni_parallel(d->num_threads, tasks, weigh, d);

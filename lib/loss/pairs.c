@@ -1,5 +1,6 @@
 #include "loss/pairs.h"
 
+#include "base/integer.h"
 #include "base/parallel.h"
 #include "kernel/gemm.h"
 #include "kernel/softmax.h"
@@ -11,11 +12,6 @@ enum { SMALL = 128, LARGE = 256, MANY_ROWS = 2048 };
 
 /* Exponents between 0 and minus this keep sums, their reciprocals and products of both within a float. */
 #define WIDEST 60.0
-
-static int64_t minimum(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
 
 static int64_t block_rows(int64_t n)
 {
@@ -52,8 +48,8 @@ static int find_tile(const hni_pairs *p, int64_t task, int32_t thread, tile *t)
             return 0;
     }
     int64_t low = a < b ? a : b, high = a < b ? b : a;
-    *t = (tile){low * p->block, minimum(p->block, p->n - low * p->block), high * p->block,
-                minimum(p->block, p->n - high * p->block),
+    *t = (tile){low * p->block, hni_min(p->block, p->n - low * p->block), high * p->block,
+                hni_min(p->block, p->n - high * p->block),
                 (float *)(void *)(p->tiles + (size_t)thread * hni_pairs_tile_bytes(p->n))};
     hni_gemm(false, true, t->rows, t->cols, p->dim, 1.0f / p->temperature, p->z + t->i * p->dim, p->dim,
              p->z + t->j * p->dim, p->dim, 0.0f, t->s, p->block);
