@@ -6,6 +6,7 @@
 #include "base/integer.h"
 #include "base/memory.h"
 #include "base/parallel.h"
+#include "kernel/clones.h"
 #include "kernel/elementwise.h"
 #include "kernel/winograd.h"
 
@@ -205,84 +206,116 @@ static void weight_gradient_chunk(void *arg, int64_t chunk, int32_t thread)
 
 /* ---- weights ----------------------------------------------------------------------------------------------------- */
 
+/* G of F(2x2, 3x3). */
 static const float filter[4][3] = {{1.0f, 0.0f, 0.0f}, {0.5f, 0.5f, 0.5f}, {0.5f, -0.5f, 0.5f}, {0.0f, 0.0f, 1.0f}};
+
+enum { SLICE = 16 }; /* channels a task; fewer would have threads write into each other's cache lines */
 
 typedef struct packing {
     const hni_conv *g;
-    bool turned; /* for dx: by 180 degrees, in and out exchanged */
+    bool turned;                    /* for dx: by 180 degrees, in and out exchanged */
+    int64_t depth, columns, slices; /* of the packed matrices; slices: of the depth */
     const float *w;
     float *packed; /* [HNI_POINTS][columns / HNI_PANEL][depth][HNI_PANEL] */
 } packing;
 
-/* G g G^T of one column of the packed matrices: an output channel, or for dx an input channel; zeros where it pads. */
-static void pack_column(void *arg, int64_t column, int32_t thread)
+/* to[p stride ...] = (G g G^T)[p] of HNI_PANEL filters at once. */
+HNI_CLONES static void transform_filters(const float taps[9][HNI_PANEL], float *restrict to, int64_t stride)
+{
+    float half[4][3][HNI_PANEL];
+    for (int i = 0; i < 4; ++i)
+        for (int x = 0; x < 3; ++x)
+            for (int l = 0; l < HNI_PANEL; ++l)
+                half[i][x][l] =
+                    filter[i][0] * taps[x][l] + filter[i][1] * taps[3 + x][l] + filter[i][2] * taps[6 + x][l];
+    for (int p = 0; p < HNI_POINTS; ++p)
+        for (int l = 0; l < HNI_PANEL; ++l)
+            to[p * stride + l] = filter[p % 4][0] * half[p / 4][0][l] + filter[p % 4][1] * half[p / 4][1][l] +
+                                 filter[p % 4][2] * half[p / 4][2][l];
+}
+
+/* A panel of columns (output channels, or for dx input channels; zeros where it pads) and a slice of the depth. */
+static void pack_slice(void *arg, int64_t task, int32_t thread)
 {
     const packing *p = arg;
-    const hni_conv *g = p->g;
+    const int64_t panel = task / p->slices, first = task % p->slices * SLICE, end = hni_min(first + SLICE, p->depth);
+    const int64_t columns = hni_min(p->columns - panel * HNI_PANEL, HNI_PANEL);
+    float taps[9][HNI_PANEL] = {{0}};
     (void)thread;
-    const int64_t depth = p->turned ? g->out : g->in, columns = p->turned ? g->in : g->out;
-    float *to = p->packed + column / HNI_PANEL * depth * HNI_PANEL + column % HNI_PANEL;
-    for (int64_t k = 0; k < depth; ++k, to += HNI_PANEL) {
-        const float *w = p->w + 9 * (p->turned ? k * g->in + column : column * g->in + k);
-        float half[4][3];
-        for (int i = 0; i < 4 && column < columns; ++i)
-            for (int x = 0; x < 3; ++x) {
-                half[i][x] = 0.0f;
-                for (int y = 0; y < 3; ++y)
-                    half[i][x] += filter[i][y] * (p->turned ? w[8 - 3 * y - x] : w[3 * y + x]);
-            }
-        for (int i = 0; i < HNI_POINTS; ++i) {
-            float sum = 0.0f;
-            for (int x = 0; x < 3 && column < columns; ++x)
-                sum += filter[i % 4][x] * half[i / 4][x];
-            to[i * depth * padded(columns)] = sum;
+    for (int64_t k = first; k < end; ++k) {
+        for (int64_t l = 0; l < columns; ++l) {
+            const int64_t column = panel * HNI_PANEL + l;
+            const float *w = p->w + 9 * (p->turned ? k * p->columns + column : column * p->depth + k);
+            for (int t = 0; t < 9; ++t)
+                taps[t][l] = w[p->turned ? 8 - t : t];
         }
+        transform_filters((const float(*)[HNI_PANEL])taps, p->packed + (panel * p->depth + k) * HNI_PANEL,
+                          p->depth * padded(p->columns));
     }
 }
 
 static void pack(int32_t num_threads, const hni_conv *g, bool turned, const float *w, float *packed)
 {
-    packing p = {g, turned, w, packed};
-    hni_parallel(num_threads, padded(turned ? g->in : g->out), pack_column, &p);
+    packing p = {.g = g,
+                 .turned = turned,
+                 .depth = turned ? g->out : g->in,
+                 .columns = turned ? g->in : g->out,
+                 .w = w,
+                 .packed = packed};
+    p.slices = (p.depth + SLICE - 1) / SLICE;
+    hni_parallel(num_threads, padded(p.columns) / HNI_PANEL * p.slices, pack_slice, &p);
 }
 
 typedef struct unpacking {
     const hni_conv *g;
-    int64_t chunks;
+    int64_t chunks, slice; /* slice: input channels a task */
     size_t partial_bytes;
     char *partials;
     float *dw;
 } unpacking;
 
-/* One input channel: sums its chunks in their order and adds G^T s G to dw. */
-static void add_weight_gradient(void *arg, int64_t in, int32_t thread)
+/* taps = G^T s G of HNI_PANEL filters' gradients at once; sums: point apart. */
+HNI_CLONES static void transform_gradients(const float *restrict sums, int64_t point, float taps[9][HNI_PANEL])
+{
+    float half[3][4][HNI_PANEL];
+    for (int y = 0; y < 3; ++y)
+        for (int x = 0; x < 4; ++x)
+            for (int l = 0; l < HNI_PANEL; ++l) {
+                half[y][x][l] = 0.0f;
+                for (int i = 0; i < 4; ++i)
+                    half[y][x][l] += filter[i][y] * sums[(4 * i + x) * point + l];
+            }
+    for (int t = 0; t < 9; ++t)
+        for (int l = 0; l < HNI_PANEL; ++l) {
+            taps[t][l] = 0.0f;
+            for (int i = 0; i < 4; ++i)
+                taps[t][l] += filter[i][t % 3] * half[t / 3][i][l];
+        }
+}
+
+/* A slice of input channels: sums their chunks in order and adds G^T s G to dw. */
+static void add_weight_gradient(void *arg, int64_t task, int32_t thread)
 {
     const unpacking *u = arg;
     const hni_conv *g = u->g;
     (void)thread;
-    const int64_t n = padded(g->out), point = g->in * n;
-    float *sums = (float *)(void *)u->partials + in * n;
+    const int64_t n = padded(g->out), point = g->in * n, first = task * u->slice,
+                  end = hni_min(first + u->slice, g->in);
+    float *sums = (float *)(void *)u->partials + first * n;
     for (int64_t chunk = 1; chunk < u->chunks; ++chunk)
         for (int p = 0; p < HNI_POINTS; ++p)
-            hni_accumulate(
-                n, (const float *)(const void *)(u->partials + (size_t)chunk * u->partial_bytes) + p * point + in * n,
-                sums + p * point);
-    for (int64_t out = 0; out < g->out; ++out) {
-        float half[3][4], *dw = u->dw + 9 * (out * g->in + in);
-        for (int y = 0; y < 3; ++y)
-            for (int x = 0; x < 4; ++x) {
-                half[y][x] = 0.0f;
-                for (int i = 0; i < 4; ++i)
-                    half[y][x] += filter[i][y] * sums[(4 * i + x) * point + out];
-            }
-        for (int y = 0; y < 3; ++y)
-            for (int x = 0; x < 3; ++x) {
-                float sum = 0.0f;
-                for (int i = 0; i < 4; ++i)
-                    sum += filter[i][x] * half[y][i];
-                dw[3 * y + x] += sum;
-            }
-    }
+            hni_accumulate((end - first) * n,
+                           (const float *)(const void *)(u->partials + (size_t)chunk * u->partial_bytes) + p * point +
+                               first * n,
+                           sums + p * point);
+    for (int64_t in = first; in < end; ++in, sums += n)
+        for (int64_t panel = 0; panel < g->out; panel += HNI_PANEL) {
+            float taps[9][HNI_PANEL];
+            transform_gradients(sums + panel, point, taps);
+            for (int64_t l = 0; l < hni_min(HNI_PANEL, g->out - panel); ++l)
+                for (int t = 0; t < 9; ++t)
+                    u->dw[9 * ((panel + l) * g->in + in) + t] += taps[t][l];
+        }
 }
 
 /* ---- the engine -------------------------------------------------------------------------------------------------- */
@@ -329,8 +362,8 @@ static hn_status backward(hn_context *context, int32_t num_threads, const hni_co
     j.x = x;
     j.dy = dy;
     hni_parallel(num_threads, chunks_of(&j), weight_gradient_chunk, &j);
-    unpacking u = {g, chunks_of(&j), l.partial, j.partials, dw};
-    hni_parallel(num_threads, g->in, add_weight_gradient, &u);
+    unpacking u = {g, chunks_of(&j), SLICE / 2, l.partial, j.partials, dw};
+    hni_parallel(num_threads, (g->in + u.slice - 1) / u.slice, add_weight_gradient, &u);
     return HN_OK;
 }
 
