@@ -52,7 +52,8 @@ static hn_status create_paco(hn_loss **out, hn_context *context, const struct op
     hn_loss_paco_options paco;
     hn_loss_paco_options_init(&paco, sizeof paco);
     paco.temperature = (float)o->temperature;
-    paco.logit_temperature = (float)o->temperature; /* the centres' logits are products of unit rows, as the keys' are */
+    paco.logit_temperature =
+        (float)o->temperature; /* the centres' logits are products of unit rows, as the keys' are */
     return hn_loss_create_paco(out, context, data->classes, dim, data->counts, &paco, o->queue);
 }
 

@@ -209,7 +209,7 @@ static void weight_gradient_chunk(void *arg, int64_t chunk, int32_t thread)
 /* G of F(2x2, 3x3). */
 static const float filter[4][3] = {{1.0f, 0.0f, 0.0f}, {0.5f, 0.5f, 0.5f}, {0.5f, -0.5f, 0.5f}, {0.0f, 0.0f, 1.0f}};
 
-enum { SLICE = 16 }; /* channels a task; fewer would have threads write into each other's cache lines */
+enum { SLICE = 8 }; /* channels a task; fewer would have threads write into each other's cache lines */
 
 typedef struct packing {
     const hni_conv *g;
@@ -268,7 +268,7 @@ static void pack(int32_t num_threads, const hni_conv *g, bool turned, const floa
 
 typedef struct unpacking {
     const hni_conv *g;
-    int64_t chunks, slice; /* slice: input channels a task */
+    int64_t chunks;
     size_t partial_bytes;
     char *partials;
     float *dw;
@@ -299,8 +299,7 @@ static void add_weight_gradient(void *arg, int64_t task, int32_t thread)
     const unpacking *u = arg;
     const hni_conv *g = u->g;
     (void)thread;
-    const int64_t n = padded(g->out), point = g->in * n, first = task * u->slice,
-                  end = hni_min(first + u->slice, g->in);
+    const int64_t n = padded(g->out), point = g->in * n, first = task * SLICE, end = hni_min(first + SLICE, g->in);
     float *sums = (float *)(void *)u->partials + first * n;
     for (int64_t chunk = 1; chunk < u->chunks; ++chunk)
         for (int p = 0; p < HNI_POINTS; ++p)
@@ -362,8 +361,8 @@ static hn_status backward(hn_context *context, int32_t num_threads, const hni_co
     j.x = x;
     j.dy = dy;
     hni_parallel(num_threads, chunks_of(&j), weight_gradient_chunk, &j);
-    unpacking u = {g, chunks_of(&j), SLICE / 2, l.partial, j.partials, dw};
-    hni_parallel(num_threads, (g->in + u.slice - 1) / u.slice, add_weight_gradient, &u);
+    unpacking u = {g, chunks_of(&j), l.partial, j.partials, dw};
+    hni_parallel(num_threads, (g->in + SLICE - 1) / SLICE, add_weight_gradient, &u);
     return HN_OK;
 }
 
