@@ -1,6 +1,6 @@
 /* Convolution by oneDNN 2.x, channels last. The images of a call are cut into runs of a few, and each run is given to a
- * primitive made for one thread: results then do not depend on the number of threads, as they would if oneDNN shared the
- * work out itself. Primitives and the memory objects they are run with are kept in the context, by geometry.            */
+ * primitive made for one thread: oneDNN then has no work to share out, and results cannot depend on the number of
+ * threads. Primitives and the memory objects they are run with are kept in the context, by geometry.                    */
 #include "kernel/conv.h"
 
 #include "base/context.h"
