@@ -102,7 +102,10 @@ static const struct option_row rows[] = {
     {"Running", OPTION_HEADING, 0, NULL, 0, 0, NULL, NULL},
     {"threads", OPTION_INTEGER, AT(threads), "0", 0, 1024, "N", "threads that compute; 0: all cores"},
     {"engine", OPTION_CHOICE, AT(engine), "auto", 0, 0, "auto|cblas|direct|onednn",
-     "who computes convolutions; auto: direct where it can, else cblas; onednn\nneeds a build with oneDNN"},
+     "who computes convolutions; auto: whoever is fastest here; onednn needs a\nbuild with oneDNN"},
+    {"precision", OPTION_CHOICE, AT(precision), "f32", 0, 0, "f32|bf16",
+     "numbers inside the network: bf16 halves memory and is faster where the\n"
+     "CPU multiplies it (AVX512-BF16) and the build has oneDNN; weights, their\nupdates, heads and losses stay f32"},
     {"workers", OPTION_INTEGER, AT(workers), "1", 0, 64, "N", "threads that prepare images, for each branch"},
     {"quiet", OPTION_SWITCH, AT(quiet), NULL, 0, 0, "", "print nothing but errors"},
     {"help", OPTION_SWITCH, AT(help), NULL, 0, 0, "", "print this text and stop"},

@@ -31,6 +31,8 @@ enum classifier_kind {
     CLASSIFIER_LDAM
 };
 
+enum precision { PRECISION_F32, PRECISION_BF16 };
+
 /* What a --method is made of. */
 struct method {
     const char *name;
@@ -65,7 +67,8 @@ struct options {
     const char *load, *save, *log;
     bool eval_only;
     int64_t eval_every, threads, workers;
-    int32_t engine; /* HN_ENGINE_* */
+    int32_t engine;    /* HN_ENGINE_* */
+    int32_t precision; /* enum precision */
     bool quiet, help, version;
 };
 

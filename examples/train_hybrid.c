@@ -213,7 +213,8 @@ static int prepare(struct run *run)
         return fail(run, status, data_hint(o));
     status = network_create(&run->network, run->context, o, &run->data);
     if (status != HN_OK)
-        return fail(run, status, "the network could not be put together");
+        return fail(run, status,
+                    status == HN_E_UNSUPPORTED ? "use --precision f32" : "the network could not be put together");
     status = data_start_loaders(&run->data, run->context, o);
     if (status != HN_OK)
         return fail(run, status, "try fewer --workers");

@@ -81,7 +81,7 @@ check_includes() {
                 continue
                 ;;
             *dnnl.h*)
-                [ "$file" = lib/kernel/conv_onednn.c ] || echo "$file:$line: only lib/kernel/conv_onednn.c includes dnnl.h"
+                [ "$file" = lib/kernel/onednn.h ] || echo "$file:$line: only lib/kernel/onednn.h includes dnnl.h"
                 continue
                 ;;
             *'<hybridnet.h>'*)
@@ -212,7 +212,7 @@ self_test() {
     breach includes lib/kernel/a.h '#include "io/file.h"\n' 'kernel must not see io'
     breach includes lib/model/a.c '# include <hybridnet/hybrid.h>\n' 'model must not see train'
     breach includes lib/loss/a.c '#include <cblas.h>\n' 'only lib/kernel/gemm.c'
-    breach includes lib/kernel/a.c '#include <oneapi/dnnl/dnnl.h>\n' 'only lib/kernel/conv_onednn.c'
+    breach includes lib/kernel/a.c '#include <oneapi/dnnl/dnnl.h>\n' 'only lib/kernel/onednn.h'
     breach includes lib/loss/a.c '#include <hybridnet.h>\n' 'umbrella'
     breach includes lib/loss/a.c '#include "near.h"\n' 'floor/name'
     breach includes lib/loss/a.c '#include <hybridnet/unheard.h>\n' 'does not know'

@@ -2,7 +2,9 @@
  * unit and the ReLU, through executors.                                                                               */
 #include "support.h"
 
+#include "kernel/bf16.h"
 #include "kernel/conv.h"
+#include "kernel/convert.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -30,16 +32,19 @@ static float *zeros(int64_t n)
 
 /* ---- engines ----------------------------------------------------------------------------------------------------- */
 
-/* images, height, width, in, -, -, out, kernel_height, kernel_width, stride, padding */
+/* images, height, width, in, -, -, out, kernel_height, kernel_width, stride, padding, type */
 static const hni_conv geometries[] = {
-    {2, 8, 8, 16, 0, 0, 16, 3, 3, 1, 1},  {3, 32, 32, 3, 0, 0, 16, 3, 3, 1, 1}, {2, 9, 7, 5, 0, 0, 6, 3, 3, 1, 0},
-    {2, 8, 8, 16, 0, 0, 32, 3, 3, 2, 1},  {2, 9, 11, 4, 0, 0, 3, 3, 3, 2, 1},   {35, 5, 6, 2, 0, 0, 3, 3, 3, 1, 2},
-    {2, 6, 5, 3, 0, 0, 4, 3, 3, 1, 3},    {4, 7, 6, 10, 0, 0, 20, 1, 1, 1, 0},  {4, 7, 6, 10, 0, 0, 20, 1, 1, 2, 0},
-    {1, 5, 5, 2, 0, 0, 3, 1, 1, 1, 1},    {2, 12, 10, 3, 0, 0, 8, 5, 5, 1, 2},  {2, 13, 10, 3, 0, 0, 8, 5, 5, 3, 1},
-    {2, 30, 26, 3, 0, 0, 12, 7, 7, 2, 3}, {1, 1, 1, 1, 0, 0, 1, 1, 1, 1, 0},    {1, 6, 6, 1, 0, 0, 1, 3, 3, 1, 1},
-    {1, 3, 3, 7, 0, 0, 5, 3, 3, 1, 0},    {1, 2, 2, 3, 0, 0, 2, 5, 5, 2, 3},    {2, 9, 8, 3, 0, 0, 4, 3, 1, 1, 1},
-    {2, 9, 8, 3, 0, 0, 4, 2, 4, 2, 1},    {40, 8, 8, 64, 0, 0, 64, 3, 3, 1, 1}, {1, 4, 4, 200, 0, 0, 150, 3, 3, 1, 1},
-    {2, 9, 9, 2, 0, 0, 2, 2, 2, 4, 0},
+    {2, 8, 8, 16, 0, 0, 16, 3, 3, 1, 1, HN_F32},   {3, 32, 32, 3, 0, 0, 16, 3, 3, 1, 1, HN_F32},
+    {2, 9, 7, 5, 0, 0, 6, 3, 3, 1, 0, HN_F32},     {2, 8, 8, 16, 0, 0, 32, 3, 3, 2, 1, HN_F32},
+    {2, 9, 11, 4, 0, 0, 3, 3, 3, 2, 1, HN_F32},    {35, 5, 6, 2, 0, 0, 3, 3, 3, 1, 2, HN_F32},
+    {2, 6, 5, 3, 0, 0, 4, 3, 3, 1, 3, HN_F32},     {4, 7, 6, 10, 0, 0, 20, 1, 1, 1, 0, HN_F32},
+    {4, 7, 6, 10, 0, 0, 20, 1, 1, 2, 0, HN_F32},   {1, 5, 5, 2, 0, 0, 3, 1, 1, 1, 1, HN_F32},
+    {2, 12, 10, 3, 0, 0, 8, 5, 5, 1, 2, HN_F32},   {2, 13, 10, 3, 0, 0, 8, 5, 5, 3, 1, HN_F32},
+    {2, 30, 26, 3, 0, 0, 12, 7, 7, 2, 3, HN_F32},  {1, 1, 1, 1, 0, 0, 1, 1, 1, 1, 0, HN_F32},
+    {1, 6, 6, 1, 0, 0, 1, 3, 3, 1, 1, HN_F32},     {1, 3, 3, 7, 0, 0, 5, 3, 3, 1, 0, HN_F32},
+    {1, 2, 2, 3, 0, 0, 2, 5, 5, 2, 3, HN_F32},     {2, 9, 8, 3, 0, 0, 4, 3, 1, 1, 1, HN_F32},
+    {2, 9, 8, 3, 0, 0, 4, 2, 4, 2, 1, HN_F32},     {40, 8, 8, 64, 0, 0, 64, 3, 3, 1, 1, HN_F32},
+    {1, 4, 4, 200, 0, 0, 150, 3, 3, 1, 1, HN_F32}, {2, 9, 9, 2, 0, 0, 2, 2, 2, 4, 0, HN_F32},
 };
 enum { GEOMETRIES = sizeof geometries / sizeof geometries[0] };
 
@@ -85,29 +90,89 @@ static void reference(const hni_conv *g, const double *x, const double *w, const
         }
 }
 
+/* n values of the geometry's type, to be freed. */
+static void *typed(const hni_conv *g, const float *x, int64_t n)
+{
+    void *t = hnt_alloc((size_t)n * sizeof(float));
+    hni_convert(1, n, HN_F32, x, g->dtype, t);
+    return t;
+}
+
+/* Back into the floats x; frees t. */
+static void take_back(const hni_conv *g, void *t, float *x, int64_t n)
+{
+    hni_convert(1, n, g->dtype, t, HN_F32, x);
+    free(t);
+}
+
+/* What remains of floats in the geometry's type. */
+static void round_to_type(const hni_conv *g, float *x, int64_t n)
+{
+    take_back(g, typed(g, x, n), x, n);
+}
+
+/* Counts its calls for each part and doubles the rows, as somebody might who owns the array. */
+typedef struct doubling {
+    const hni_conv *g;
+    void *rows;
+    int calls[64];
+} doubling;
+
+static void double_rows(void *arg, int64_t part, int64_t first, int64_t count, int32_t thread)
+{
+    doubling *d = arg;
+    (void)thread;
+    ck_assert_int_lt(part, 64);
+    d->calls[part]++;
+    ck_assert_int_eq(first, part * hni_conv_part_images(d->g) * d->g->out_height * d->g->out_width);
+    for (int64_t i = first * d->g->out; i < (first + count) * d->g->out; ++i)
+        if (d->g->dtype == HN_BF16)
+            ((hni_bf16 *)d->rows)[i] = hni_to_bf16(2.0f * hni_from_bf16(((hni_bf16 *)d->rows)[i]));
+        else
+            ((float *)d->rows)[i] *= 2.0f;
+}
+
+static void check_calls(const doubling *d)
+{
+    ck_assert_int_le(hni_conv_part_count(d->g), 64);
+    for (int64_t part = 0; part < hni_conv_part_count(d->g); ++part)
+        ck_assert_int_eq(d->calls[part], 1);
+}
+
 typedef struct conv_result {
     float *y, *dx, *dw, *dw_alone, *dx_alone;
 } conv_result;
 
-static conv_result run_conv(const hni_conv_engine *engine, const hni_conv *g, int32_t threads)
+/* visits: y is doubled after it was made, dy before it is used. */
+static conv_result run_conv(const hni_conv_engine *engine, const hni_conv *g, int32_t threads, bool visits)
 {
-    float *x = normal(1, count_x(g)), *w = normal(2, count_w(g)), *dy = normal(3, count_y(g));
+    float *xf = normal(1, count_x(g)), *w = normal(2, count_w(g)), *dyf = normal(3, count_y(g));
     conv_result r = {normal(4, count_y(g)), normal(5, count_x(g)), normal(6, count_w(g)), normal(6, count_w(g)),
                      normal(7, count_x(g))};
+    void *x = typed(g, xf, count_x(g)), *dy = typed(g, dyf, count_y(g)), *y = typed(g, r.y, count_y(g));
+    void *dx = typed(g, r.dx, count_x(g)), *dx_alone = typed(g, r.dx_alone, count_x(g));
     hn_context *context = hnt_context(threads);
+    doubling d[2] = {{.g = g, .rows = y}, {.g = g, .rows = dy}};
+    const hni_conv_visit after = {double_rows, &d[0]}, before = {double_rows, &d[1]};
     size_t bytes;
     hnt_ok(engine->prepare(context, threads, g, &bytes));
     hn_scratch scratch = hnt_scratch(bytes);
     memset(scratch.data, 0xff, scratch.size); /* NaN: nothing may be taken for cleared */
-    hnt_ok(engine->forward(context, threads, g, x, w, r.y, scratch.data));
-    hnt_ok(engine->backward(context, threads, g, x, w, dy, r.dx, r.dw, scratch.data));
-    hnt_ok(engine->backward(context, threads, g, x, w, dy, NULL, r.dw_alone, scratch.data));
-    hnt_ok(engine->backward(context, threads, g, x, w, dy, r.dx_alone, NULL, scratch.data));
+    hnt_ok(engine->forward(context, threads, g, x, w, y, scratch.data, visits ? &after : NULL));
+    hnt_ok(engine->backward(context, threads, g, x, w, dy, dx, r.dw, scratch.data, visits ? &before : NULL));
+    hnt_ok(engine->backward(context, threads, g, x, w, dy, NULL, r.dw_alone, scratch.data, NULL));
+    hnt_ok(engine->backward(context, threads, g, x, w, dy, dx_alone, NULL, scratch.data, NULL));
     hn_context_destroy(context);
-    free(x);
-    free(w);
-    free(dy);
-    free(scratch.data);
+    if (visits) {
+        check_calls(&d[0]);
+        check_calls(&d[1]);
+    }
+    take_back(g, y, r.y, count_y(g));
+    take_back(g, dx, r.dx, count_x(g));
+    take_back(g, dx_alone, r.dx_alone, count_x(g));
+    void *all[] = {xf, w, dyf, x, dy, scratch.data};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; ++i)
+        free(all[i]);
     return r;
 }
 
@@ -120,30 +185,54 @@ static void free_conv(conv_result *r)
     free(r->dx_alone);
 }
 
+/* The case in f32 or bf16; false if the engine does not compute it. */
+static bool geometry_of(int index, int32_t dtype, const hni_conv_engine *engine, hni_conv *g)
+{
+    *g = geometries[index];
+    g->dtype = dtype;
+    ck_assert(hni_conv_fit(g));
+    return engine->takes(g);
+}
+
+static const int32_t dtypes[] = {HN_F32, HN_BF16};
+
+static void check_engine(const hni_conv_engine *engine, const hni_conv *g, bool visits)
+{
+    float *xf = normal(1, count_x(g)), *wf = normal(2, count_w(g)), *dyf = normal(3, count_y(g));
+    float *start = normal(6, count_w(g));
+    round_to_type(g, xf, count_x(g));
+    round_to_type(g, wf, count_w(g));
+    round_to_type(g, dyf, count_y(g));
+    double *x = doubles(xf, count_x(g)), *w = doubles(wf, count_w(g)), *dy = doubles(dyf, count_y(g));
+    double *y = doubles(NULL, count_y(g)), *dx = doubles(NULL, count_x(g)), *dw = doubles(start, count_w(g));
+    for (int64_t i = 0; i < count_y(g) && visits; ++i)
+        dy[i] *= 2.0;
+    reference(g, x, w, dy, y, dx, dw);
+    for (int64_t i = 0; i < count_y(g) && visits; ++i)
+        y[i] *= 2.0;
+    conv_result r = run_conv(engine, g, 1, visits);
+    const double rounding = g->dtype == HN_BF16 ? 4e-3 : 3e-6; /* of y and dx; sums are f32 in any case */
+    hnt_close_fd("y", r.y, y, count_y(g), rounding);
+    hnt_close_fd("dx", r.dx, dx, count_x(g), rounding);
+    hnt_close_fd("dw", r.dw, dw, count_w(g), 3e-6);
+    hnt_close_fd("dw without dx", r.dw_alone, dw, count_w(g), 3e-6);
+    hnt_close_fd("dx without dw", r.dx_alone, dx, count_x(g), rounding);
+    free_conv(&r);
+    void *all[] = {xf, wf, dyf, start, x, w, dy, y, dx, dw};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; ++i)
+        free(all[i]);
+}
+
 START_TEST(engine_agrees_with_reference)
 {
     const hni_conv_engine *engine;
-    for (int e = 0; (engine = hni_conv_engine_at(e)) != NULL; ++e) {
-        hni_conv g = geometries[_i];
-        ck_assert(hni_conv_fit(&g));
-        if (!engine->takes(&g))
-            continue;
-        float *xf = normal(1, count_x(&g)), *wf = normal(2, count_w(&g)), *dyf = normal(3, count_y(&g));
-        float *start = normal(6, count_w(&g));
-        double *x = doubles(xf, count_x(&g)), *w = doubles(wf, count_w(&g)), *dy = doubles(dyf, count_y(&g));
-        double *y = doubles(NULL, count_y(&g)), *dx = doubles(NULL, count_x(&g)), *dw = doubles(start, count_w(&g));
-        reference(&g, x, w, dy, y, dx, dw);
-        conv_result r = run_conv(engine, &g, 1);
-        hnt_close_fd("y", r.y, y, count_y(&g), 3e-6);
-        hnt_close_fd("dx", r.dx, dx, count_x(&g), 3e-6);
-        hnt_close_fd("dw", r.dw, dw, count_w(&g), 3e-6);
-        hnt_close_fd("dw without dx", r.dw_alone, dw, count_w(&g), 3e-6);
-        hnt_close_fd("dx without dw", r.dx_alone, dx, count_x(&g), 3e-6);
-        free_conv(&r);
-        void *all[] = {xf, wf, dyf, start, x, w, dy, y, dx, dw};
-        for (size_t i = 0; i < sizeof all / sizeof all[0]; ++i)
-            free(all[i]);
-    }
+    hni_conv g;
+    for (int e = 0; (engine = hni_conv_engine_at(e)) != NULL; ++e)
+        for (int t = 0; t < 2; ++t)
+            if (geometry_of(_i, dtypes[t], engine, &g)) {
+                check_engine(engine, &g, false);
+                check_engine(engine, &g, true);
+            }
 }
 END_TEST
 
@@ -170,9 +259,9 @@ START_TEST(engine_is_adjoint)
         size_t bytes;
         hnt_ok(engine->prepare(context, 2, &g, &bytes));
         hn_scratch scratch = hnt_scratch(bytes);
-        hnt_ok(engine->forward(context, 2, &g, x, w, y, scratch.data));
+        hnt_ok(engine->forward(context, 2, &g, x, w, y, scratch.data, NULL));
         memcpy(dy, y, (size_t)count_y(&g) * sizeof *y); /* so that the product is large */
-        hnt_ok(engine->backward(context, 2, &g, x, w, dy, dx, dw, scratch.data));
+        hnt_ok(engine->backward(context, 2, &g, x, w, dy, dx, dw, scratch.data, NULL));
         hn_context_destroy(context);
         const double want = dot(dy, y, count_y(&g));
         hnt_close_d("<dx, x>", dot(dx, x, count_x(&g)), want, 1e-5);
@@ -187,28 +276,54 @@ END_TEST
 START_TEST(engine_bits_do_not_depend_on_threads)
 {
     const hni_conv_engine *engine;
-    for (int e = 0; (engine = hni_conv_engine_at(e)) != NULL; ++e) {
-        hni_conv g = geometries[_i];
-        ck_assert(hni_conv_fit(&g));
-        if (!engine->takes(&g))
-            continue;
-        conv_result one = run_conv(engine, &g, 1);
-        for (int32_t threads = 2; threads <= 3; ++threads) {
-            conv_result r = run_conv(engine, &g, threads);
-            ck_assert_mem_eq(r.y, one.y, (size_t)count_y(&g) * 4);
-            ck_assert_mem_eq(r.dx, one.dx, (size_t)count_x(&g) * 4);
-            ck_assert_mem_eq(r.dw, one.dw, (size_t)count_w(&g) * 4);
-            ck_assert_mem_eq(r.dw_alone, one.dw_alone, (size_t)count_w(&g) * 4);
-            free_conv(&r);
+    hni_conv g;
+    for (int e = 0; (engine = hni_conv_engine_at(e)) != NULL; ++e)
+        for (int t = 0; t < 2; ++t) {
+            if (!geometry_of(_i, dtypes[t], engine, &g))
+                continue;
+            conv_result one = run_conv(engine, &g, 1, true);
+            for (int32_t threads = 2; threads <= 3; ++threads) {
+                conv_result r = run_conv(engine, &g, threads, true);
+                ck_assert_mem_eq(r.y, one.y, (size_t)count_y(&g) * 4);
+                ck_assert_mem_eq(r.dx, one.dx, (size_t)count_x(&g) * 4);
+                ck_assert_mem_eq(r.dw, one.dw, (size_t)count_w(&g) * 4);
+                ck_assert_mem_eq(r.dw_alone, one.dw_alone, (size_t)count_w(&g) * 4);
+                free_conv(&r);
+            }
+            free_conv(&one);
         }
-        free_conv(&one);
-    }
+}
+END_TEST
+
+/* An executor gives a smaller batch the memory of the largest. */
+START_TEST(fewer_images_need_no_more_memory)
+{
+    static const int32_t threads[] = {1, 4};
+    const hni_conv_engine *engine;
+    for (int e = 0; (engine = hni_conv_engine_at(e)) != NULL; ++e)
+        for (int t = 0; t < 4; ++t) {
+            size_t before = 0;
+            hn_context *context = hnt_context(threads[t % 2]);
+            for (int64_t images = 1; images <= 150; ++images) {
+                hni_conv g = {images, 4, 4, 16, 0, 0, 16, 3, 3, 1, 1, dtypes[t / 2]};
+                size_t bytes;
+                ck_assert(hni_conv_fit(&g));
+                ck_assert_int_le(hni_conv_part_count(&g), hni_conv_part_bound(&g));
+                if (!engine->takes(&g))
+                    break;
+                hnt_ok(engine->prepare(context, threads[t % 2], &g, &bytes));
+                ck_assert_msg(bytes >= before, "%s: %d images need %zu bytes, one less %zu", engine->name, (int)images,
+                              bytes, before);
+                before = bytes;
+            }
+            hn_context_destroy(context);
+        }
 }
 END_TEST
 
 START_TEST(kernel_must_fit)
 {
-    hni_conv g = {1, 4, 2, 1, 0, 0, 1, 5, 3, 1, 0};
+    hni_conv g = {1, 4, 2, 1, 0, 0, 1, 5, 3, 1, 0, HN_F32};
     ck_assert(!hni_conv_fit(&g));
     g.padding = 1;
     ck_assert(hni_conv_fit(&g));
@@ -227,14 +342,14 @@ typedef struct unit_case {
 } unit_case;
 
 static const unit_case units[] = {
-    {HAS_CONV, {2, 6, 5, 3, 0, 0, 4, 3, 3, 1, 1}},
-    {HAS_CONV | HAS_BIAS, {2, 7, 6, 2, 0, 0, 3, 3, 3, 2, 1}},
-    {HAS_CONV | HAS_NORM, {2, 5, 5, 3, 0, 0, 4, 3, 3, 1, 1}},
-    {HAS_CONV | HAS_BIAS | HAS_NORM | HAS_RELU, {3, 5, 4, 2, 0, 0, 4, 3, 3, 1, 1}},
-    {HAS_CONV | HAS_NORM | HAS_RELU | HAS_ADDEND, {2, 6, 6, 3, 0, 0, 5, 3, 3, 2, 1}},
-    {HAS_CONV | HAS_NORM | HAS_ADDEND, {3, 4, 4, 4, 0, 0, 3, 1, 1, 1, 0}},
-    {HAS_NORM, {3, 4, 5, 6, 0, 0, 6, 1, 1, 1, 0}},
-    {HAS_NORM | HAS_RELU | HAS_ADDEND, {3, 4, 5, 6, 0, 0, 6, 1, 1, 1, 0}},
+    {HAS_CONV, {2, 6, 5, 3, 0, 0, 4, 3, 3, 1, 1, HN_F32}},
+    {HAS_CONV | HAS_BIAS, {2, 7, 6, 2, 0, 0, 3, 3, 3, 2, 1, HN_F32}},
+    {HAS_CONV | HAS_NORM, {2, 5, 5, 3, 0, 0, 4, 3, 3, 1, 1, HN_F32}},
+    {HAS_CONV | HAS_BIAS | HAS_NORM | HAS_RELU, {3, 5, 4, 2, 0, 0, 4, 3, 3, 1, 1, HN_F32}},
+    {HAS_CONV | HAS_NORM | HAS_RELU | HAS_ADDEND, {2, 6, 6, 3, 0, 0, 5, 3, 3, 2, 1, HN_F32}},
+    {HAS_CONV | HAS_NORM | HAS_ADDEND, {3, 4, 4, 4, 0, 0, 3, 1, 1, 1, 0, HN_F32}},
+    {HAS_NORM, {3, 4, 5, 6, 0, 0, 6, 1, 1, 1, 0, HN_F32}},
+    {HAS_NORM | HAS_RELU | HAS_ADDEND, {3, 4, 5, 6, 0, 0, 6, 1, 1, 1, 0, HN_F32}},
 };
 enum { UNITS = sizeof units / sizeof units[0] };
 
@@ -712,6 +827,7 @@ static Suite *suite(void)
     TCase *unit = hnt_case(s, "unit"), *grad = hnt_case(s, "grad"), *repro = hnt_case(s, "repro");
     tcase_add_loop_test(unit, engine_agrees_with_reference, 0, GEOMETRIES);
     tcase_add_test(unit, kernel_must_fit);
+    tcase_add_test(unit, fewer_images_need_no_more_memory);
     tcase_add_test(unit, running_statistics_and_inference);
     tcase_add_test(unit, relu_layer);
     tcase_add_test(unit, parameters_and_their_first_values);

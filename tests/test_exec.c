@@ -52,6 +52,48 @@ static void weights(const net *n, double w[WIDTH])
     }
 }
 
+/* A plan that breaks the rule: fewer rows, more memory. */
+static hn_status greedy_plan(const void *self, const hn_desc *input, int32_t mode, int32_t threads, hn_layer_plan *plan)
+{
+    (void)self, (void)mode, (void)threads;
+    plan->output = *input;
+    plan->scratch_bytes = (size_t)(1000 - input->dim[0]);
+    return HN_OK;
+}
+
+static hn_status copy_forward(void *self, const hn_layer_call *call)
+{
+    (void)self;
+    memcpy(call->y, call->x, (size_t)(call->input.dim[0] * call->input.dim[1]) * sizeof(float));
+    return HN_OK;
+}
+
+START_TEST(memory_that_was_not_planned_is_refused)
+{
+    static const hn_layer_ops ops = {.struct_size = sizeof ops,
+                                     .kind = "greedy",
+                                     .plan = greedy_plan,
+                                     .forward = copy_forward,
+                                     .backward = copy_forward};
+    hn_context *context = hnt_context(1);
+    hn_layer *layer = NULL;
+    hn_exec *exec = NULL;
+    const hn_desc planned = {HN_F32, 2, {ROWS, WIDTH}};
+    hnt_ok(hn_layer_create(&layer, context, &ops, NULL));
+    hnt_ok(hn_exec_create(&exec, context, layer, &planned, HN_MODE_TRAIN));
+    hn_tensor *all = tensor(context, ROWS, WIDTH, 1), *fewer = tensor(context, ROWS - 1, WIDTH, 1);
+    const hn_tensor *y = NULL;
+    hnt_ok(hn_exec_forward(exec, all, &y));
+    hnt_fails(hn_exec_forward(exec, fewer, &y), HN_E_STATE,
+              "the greedy wants more memory for 4 rows (0 and 996 bytes)");
+    hn_tensor_destroy(all);
+    hn_tensor_destroy(fewer);
+    hn_exec_destroy(exec);
+    hn_layer_destroy(layer);
+    hn_context_destroy(context);
+}
+END_TEST
+
 START_TEST(forward_and_backward_follow_the_product)
 {
     net n;
@@ -170,6 +212,7 @@ static Suite *suite(void)
     TCase *unit = hnt_case(s, "unit");
     tcase_add_test(unit, forward_and_backward_follow_the_product);
     tcase_add_test(unit, misuse_is_named);
+    tcase_add_test(unit, memory_that_was_not_planned_is_refused);
     tcase_add_test(hnt_case(s, "oom"), nothing_is_allocated_after_creation);
     return s;
 }

@@ -2,6 +2,7 @@
 #include "support.h"
 
 #include "kernel/batchnorm.h"
+#include "kernel/convert.h"
 #include "kernel/elementwise.h"
 #include "kernel/gemm.h"
 #include "kernel/rownorm.h"
@@ -136,35 +137,62 @@ typedef struct norm_case {
     int64_t rows, channels;
     float offset; /* of x from zero, in standard deviations */
     bool addend, relu;
+    int32_t dtype;
 } norm_case;
 
 typedef struct norm_result {
     float *mean, *var, *y, *dx, *daddend, *dweight, *dbias;
 } norm_result;
 
-static norm_result run_norm(const norm_case *c, int32_t threads, bool in_place)
+/* n values of the case's type, to be freed; back into floats. */
+static void *typed(const norm_case *c, const float *x, int64_t n)
+{
+    void *t = hnt_alloc((size_t)n * sizeof(float));
+    hni_convert(1, n, HN_F32, x, c->dtype, t);
+    return t;
+}
+
+static void take_back(const norm_case *c, void *t, float *x, int64_t n)
+{
+    hni_convert(1, n, c->dtype, t, HN_F32, x);
+    free(t);
+}
+
+static norm_result run_norm(const norm_case *c, const hni_norm_table *isa, int32_t threads, bool in_place)
 {
     const int64_t n = c->rows * c->channels;
-    const hni_batchnorm b = {c->rows, c->channels, 1e-5f};
-    float *x = normal(11, n), *weight = normal(12, c->channels), *bias = normal(13, c->channels);
-    float *addend = c->addend ? normal(14, n) : NULL, *dy = normal(15, n);
+    const hni_batchnorm b = {c->rows, c->channels, 1e-5f, c->dtype, hni_batchnorm_part_rows(c->rows, c->channels)};
+    hni_batchnorm_pass pass;
+    float *xf = normal(11, n), *weight = normal(12, c->channels), *bias = normal(13, c->channels);
+    float *addendf = normal(14, n), *dyf = normal(15, n);
     for (int64_t i = 0; i < n; ++i)
-        x[i] += c->offset;
+        xf[i] += c->offset;
     norm_result r = {normal(0, c->channels), normal(0, c->channels),  normal(0, n),           normal(0, n),
                      normal(0, n),           normal(16, c->channels), normal(17, c->channels)};
-    hn_scratch scratch = hnt_scratch(hni_batchnorm_scratch_bytes(c->rows, c->channels));
-    hni_batchnorm_statistics(threads, &b, x, r.mean, r.var, scratch.data);
-    hni_batchnorm_forward(threads, &b, x, r.mean, r.var, weight, bias, addend, c->relu, r.y, scratch.data);
-    hni_batchnorm_backward(threads, &b, x, r.mean, r.var, weight, c->relu ? r.y : NULL, dy, in_place ? x : r.dx,
-                           c->addend ? r.daddend : NULL, r.dweight, r.dbias, scratch.data);
-    if (in_place)
-        memcpy(r.dx, x, (size_t)n * sizeof *x);
-    free(x);
-    free(weight);
-    free(bias);
-    free(addend);
-    free(dy);
-    free(scratch.data);
+    void *x = typed(c, xf, n), *addend = typed(c, addendf, n), *dy = typed(c, dyf, n), *y = typed(c, r.y, n);
+    void *dx = typed(c, r.dx, n), *daddend = typed(c, r.daddend, n);
+    hn_scratch scratch =
+        hnt_scratch(hni_batchnorm_scratch_bytes(c->channels, hni_batchnorm_part_bound(c->rows, c->channels)));
+    hni_batchnorm_begin_statistics(&pass, &b, x, scratch.data);
+    pass.isa = isa;
+    hni_batchnorm_run(threads, &pass, hni_batchnorm_statistics);
+    hni_batchnorm_end_statistics(&pass, r.mean, r.var);
+    hni_batchnorm_begin_forward(&pass, &b, x, r.mean, r.var, weight, bias, c->addend ? addend : NULL, c->relu, y,
+                                scratch.data);
+    pass.isa = isa;
+    hni_batchnorm_run(threads, &pass, hni_batchnorm_forward);
+    hni_batchnorm_begin_sums(&pass, &b, x, r.mean, c->relu ? y : NULL, dy, c->addend ? daddend : NULL, scratch.data);
+    pass.isa = isa;
+    hni_batchnorm_run(threads, &pass, hni_batchnorm_sums);
+    hni_batchnorm_end_sums(&pass, r.var, weight, r.dweight, r.dbias);
+    hni_batchnorm_begin_gradient(&pass, in_place ? x : dx);
+    hni_batchnorm_run(threads, &pass, hni_batchnorm_gradient);
+    take_back(c, y, r.y, n);
+    take_back(c, in_place ? x : dx, r.dx, n);
+    take_back(c, daddend, r.daddend, n);
+    void *all[] = {xf, weight, bias, addendf, dyf, addend, dy, in_place ? dx : x, scratch.data};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; ++i)
+        free(all[i]);
     return r;
 }
 
@@ -199,8 +227,12 @@ static void check_norm(const norm_case *c, const norm_result *got)
     double *g = hnt_alloc((size_t)n * 8), *mean = hnt_alloc((size_t)c->channels * 8);
     double *var = hnt_alloc((size_t)c->channels * 8), *dw = hnt_alloc((size_t)c->channels * 8);
     double *db = hnt_alloc((size_t)c->channels * 8);
-    for (int64_t i = 0; i < n; ++i) {
+    for (int64_t i = 0; i < n; ++i)
         xf[i] += c->offset; /* in float, as the kernel's input was made */
+    float *arrays[] = {xf, addend, dy};
+    for (int i = 0; i < 3; ++i)
+        take_back(c, typed(c, arrays[i], n), arrays[i], n);
+    for (int64_t i = 0; i < n; ++i) {
         x[i] = (double)xf[i];
         g[i] = c->relu && !(got->y[i] > 0.0f) ? 0.0 : (double)dy[i];
     }
@@ -224,14 +256,15 @@ static void check_norm(const norm_case *c, const norm_result *got)
         dw[j] = (double)dweight[j] + sum_gx;
         db[j] = (double)dbias[j] + sum_g;
     }
-    const double tolerance = 2e-6 * (1.0 + fabs((double)c->offset)); /* of x itself, in standard deviations */
+    /* Of x itself, in standard deviations; bf16 rounds results to 2^-8 of their size. */
+    const double tolerance = 2e-6 * (1.0 + fabs((double)c->offset)), rounding = c->dtype == HN_BF16 ? 4e-3 : 0.0;
     double largest = 0.0; /* an error of the mean counts in standard deviations, which are about 1 */
     for (int64_t j = 0; j < c->channels; ++j)
         largest = fmax(largest, fabs(mean[j]));
     hnt_close_fd("mean", got->mean, mean, c->channels, 5e-7 * (1.0 + largest) / largest);
     hnt_close_fd("var", got->var, var, c->channels, 5e-6);
-    hnt_close_fd("y", got->y, y, n, tolerance);
-    hnt_close_fd("dx", got->dx, dx, n, 2 * tolerance);
+    hnt_close_fd("y", got->y, y, n, tolerance + rounding);
+    hnt_close_fd("dx", got->dx, dx, n, 2 * tolerance + rounding);
     hnt_close_fd("dweight", got->dweight, dw, c->channels, 2 * tolerance);
     hnt_close_fd("dbias", got->dbias, db, c->channels, 1e-5);
     if (c->addend)
@@ -249,21 +282,44 @@ static bool same_norm(const norm_case *c, const norm_result *a, const norm_resul
            memcmp(a->dweight, b->dweight, channels) == 0 && memcmp(a->dbias, b->dbias, channels) == 0;
 }
 
+enum { NORM_CASES = 14 };
+
 START_TEST(batchnorm_kernels)
 {
-    static const norm_case cases[] = {
-        {4, 1, 0.0f, false, false},     {7, 3, 1.0f, true, true},      {1, 5, 0.0f, false, false},
-        {40000, 16, 0.0f, true, true},  {1000, 64, 0.0f, false, true}, {129, 100, 2.0f, true, false},
-        {50000, 3, 50.0f, true, false}, {17, 64, 0.0f, false, false},  {8192, 33, -3.0f, true, true},
+    static const norm_case cases[NORM_CASES] = {
+        {4, 1, 0.0f, false, false, HN_F32},     {7, 3, 1.0f, true, true, HN_F32},
+        {1, 5, 0.0f, false, false, HN_F32},     {40000, 16, 0.0f, true, true, HN_F32},
+        {1000, 64, 0.0f, false, true, HN_F32},  {129, 100, 2.0f, true, false, HN_F32},
+        {50000, 3, 50.0f, true, false, HN_F32}, {17, 64, 0.0f, false, false, HN_F32},
+        {8192, 33, -3.0f, true, true, HN_F32},  {40000, 16, 0.0f, true, true, HN_BF16},
+        {7, 3, 1.0f, true, true, HN_BF16},      {1000, 64, 0.0f, false, true, HN_BF16},
+        {8192, 33, 3.0f, true, false, HN_BF16}, {129, 100, 2.0f, false, false, HN_BF16},
     };
     const norm_case *c = &cases[_i];
-    norm_result r[4] = {run_norm(c, 1, false), run_norm(c, 2, false), run_norm(c, 3, false), run_norm(c, 2, true)};
-    if (c->rows > 1)
-        check_norm(c, &r[0]);
-    for (int i = 1; i < 4; ++i)
-        ck_assert_msg(same_norm(c, &r[0], &r[i]), "run %d differs", i);
-    for (int i = 0; i < 4; ++i)
-        free_norm(&r[i]);
+    const hni_norm_table *isa;
+    for (int v = 0; (isa = hni_norm_variant(v)) != NULL; ++v) {
+        norm_result r[4] = {run_norm(c, isa, 1, false), run_norm(c, isa, 2, false), run_norm(c, isa, 3, false),
+                            run_norm(c, isa, 2, true)};
+        if (c->rows > 1)
+            check_norm(c, &r[0]);
+        for (int i = 1; i < 4; ++i)
+            ck_assert_msg(same_norm(c, &r[0], &r[i]), "%s: run %d differs", isa->name, i);
+        for (int i = 0; i < 4; ++i)
+            free_norm(&r[i]);
+    }
+}
+END_TEST
+
+START_TEST(batchnorm_parts_are_bounded)
+{
+    static const int64_t channels[] = {1, 3, 16, 64, 100, 2048};
+    for (int i = 0; i < 6; ++i)
+        for (int64_t rows = 1; rows < 300000; rows += 1 + rows / 7) {
+            const int64_t part = hni_batchnorm_part_rows(rows, channels[i]);
+            ck_assert_int_le((rows + part - 1) / part, hni_batchnorm_part_bound(rows, channels[i]));
+            ck_assert_int_le(hni_batchnorm_part_bound(rows, channels[i]),
+                             hni_batchnorm_part_bound(rows + 1, channels[i]));
+        }
 }
 END_TEST
 
@@ -280,9 +336,12 @@ START_TEST(batchnorm_far_from_zero)
     }
     for (int i = 0; i < ROWS; ++i)
         squares += ((double)x[i] - sum / ROWS) * ((double)x[i] - sum / ROWS);
-    const hni_batchnorm b = {ROWS, 1, 1e-5f};
-    hn_scratch scratch = hnt_scratch(hni_batchnorm_scratch_bytes(ROWS, 1));
-    hni_batchnorm_statistics(1, &b, x, &mean, &var, scratch.data);
+    const hni_batchnorm b = {ROWS, 1, 1e-5f, HN_F32, 1000};
+    hni_batchnorm_pass pass;
+    hn_scratch scratch = hnt_scratch(hni_batchnorm_scratch_bytes(1, (ROWS + 999) / 1000));
+    hni_batchnorm_begin_statistics(&pass, &b, x, scratch.data);
+    hni_batchnorm_run(1, &pass, hni_batchnorm_statistics);
+    hni_batchnorm_end_statistics(&pass, &mean, &var);
     hnt_close_d("mean", (double)mean, sum / ROWS, 1e-7);
     hnt_close_d("var", (double)var, squares / ROWS, 1e-4);
     free(scratch.data);
@@ -393,7 +452,8 @@ static Suite *suite(void)
     tcase_add_test(unit, gemm_all_transposes);
     tcase_add_test(unit, relu_and_its_gradient);
     tcase_add_test(unit, bias_and_its_gradient);
-    tcase_add_loop_test(unit, batchnorm_kernels, 0, 9);
+    tcase_add_test(unit, batchnorm_parts_are_bounded);
+    tcase_add_loop_test(unit, batchnorm_kernels, 0, NORM_CASES);
     tcase_add_test(unit, batchnorm_far_from_zero);
     tcase_add_test(unit, rows_are_normalised);
     tcase_add_test(unit, exponentials_of_rows);

@@ -20,7 +20,8 @@ HN_API HN_MUST_CHECK hn_status hn_exec_create(hn_exec **out, hn_context *context
 HN_API size_t hn_exec_bytes(const hn_exec *exec);
 
 /* Runs the layer. x: planned shape, dim[0] from 1 to the planned one; it must stay unchanged until backward.
- * *y is borrowed from the executor and valid until its next forward.                                              */
+ * *y is borrowed from the executor and valid until its next forward. HN_E_SHAPE; HN_E_STATE if the layer's plan wants more
+ * memory for these rows than for the planned ones.                                                                   */
 HN_API HN_MUST_CHECK hn_status hn_exec_forward(hn_exec *exec, const hn_tensor *x, const hn_tensor **y);
 
 /* Runs the layer backward for the last forward: adds to the parameters' gradients; dx (may be NULL) is overwritten

@@ -47,8 +47,9 @@ typedef struct hn_layer_call {
 
 /* Flags of a layer's table. */
 enum {
-    HN_LAYER_ADDEND = 1,     /* the layer can add a second array and apply a ReLU in the pass that writes y */
-    HN_LAYER_ADDEND_LAST = 2 /* ... it can if its last child can                                            */
+    HN_LAYER_ADDEND = 1,      /* the layer can add a second array and apply a ReLU in the pass that writes y */
+    HN_LAYER_ADDEND_LAST = 2, /* ... it can if its last child can                                           */
+    HN_LAYER_CAST = 4         /* the layer changes the element type and nothing else                         */
 };
 
 /* The functions of one kind of layer; a static const table. Functions return HN_OK or a negative status.
@@ -56,10 +57,10 @@ enum {
 typedef struct hn_layer_ops {
     size_t struct_size;
     const char *kind; /* "linear": for error sentences and time tables */
-    int32_t flags;    /* HN_LAYER_ADDEND, HN_LAYER_ADDEND_LAST or 0 */
+    int32_t flags;    /* HN_LAYER_ADDEND, HN_LAYER_ADDEND_LAST, HN_LAYER_CAST or 0 */
     int32_t reserved;
     /* Shape inference and memory for an input of this desc; dim[0] is the batch. HN_E_SHAPE for an input that does not
-     * fit. Pure: it is called before every pass.                                                                      */
+     * fit. Pure: it is called before every pass. Fewer rows must not need more memory.                                */
     hn_status (*plan)(const void *self, const hn_desc *input, int32_t mode, int32_t num_threads, hn_layer_plan *plan);
     hn_status (*forward)(void *self, const hn_layer_call *call);
     /* Adds to the gradients of the layer's own parameters. */
@@ -86,7 +87,8 @@ HN_API HN_MUST_CHECK hn_status hn_layer_add_param(hn_layer *layer, const char *n
  * parameter name that exists already.                                                                                  */
 HN_API HN_MUST_CHECK hn_status hn_layer_add_child(hn_layer *layer, const char *name, hn_layer *child);
 
-/* Draws initial values for all parameters, children included, from streams derived from rng and the children's order. */
+/* Draws initial values for all parameters, children included, from streams derived from rng and the children's order
+ * (casts not counted).                                                                                                */
 HN_API HN_MUST_CHECK hn_status hn_layer_init_params(hn_layer *layer, const hn_rng *rng);
 
 /* Number of entries of hn_layer_param: parameters and buffers, children included. */

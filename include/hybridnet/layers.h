@@ -1,4 +1,6 @@
-/* layers.h -- creators of the built-in layers. Images are N x H x W x C f32, feature rows N x D f32.
+/* layers.h -- creators of the built-in layers. Images are N x H x W x C, feature rows N x D, in f32. Convolutions without
+ * a bias, conv units, batch norm, residual blocks and the global average pool also take bf16 (hn_cast_create), which they
+ * put out as bf16, the pool as f32; parameters, gradients of parameters and sums stay f32.
  * Parameters carry PyTorch's names, shapes and initial distributions as stated. Every creator's *out is the caller's
  * to destroy or to give to a parent. HN_E_ARG for sizes out of range, HN_E_NOMEM.                                     */
 #ifndef HYBRIDNET_LAYERS_H
@@ -58,6 +60,10 @@ HN_API HN_MUST_CHECK hn_status hn_batchnorm_create(hn_layer **out, hn_context *c
 HN_API HN_MUST_CHECK hn_status hn_conv_unit_create(hn_layer **out, hn_context *context, const char *conv_name,
                                                    const char *bn_name, const hn_conv2d_options *conv,
                                                    const hn_batchnorm_options *bn, int32_t relu);
+
+/* y = x in another element type, HN_F32 or HN_BF16 (to the nearest, ties to even): where a network enters bf16 or leaves
+ * it. Takes both. Convolutions of bf16 need an engine that computes them (hn_engine_supports).                         */
+HN_API HN_MUST_CHECK hn_status hn_cast_create(hn_layer **out, hn_context *context, int32_t dtype);
 
 /* y = max(x, 0), any shape. */
 HN_API HN_MUST_CHECK hn_status hn_relu_create(hn_layer **out, hn_context *context);

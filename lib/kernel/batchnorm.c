@@ -4,201 +4,223 @@
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "kernel/clones.h"
-#include "kernel/elementwise.h"
+
+#include <hybridnet/types.h>
 
 #include <math.h>
 #include <string.h>
 
-/* Rows are handled in groups so long that loops over one group vectorise well even for 3 or 16 channels; numbers that
- * belong to a channel are repeated to the length of a group.                                                           */
 enum {
-    MIN_WIDTH = 64, /* floats a group, at least                                                   */
-    MAX_TASKS = 64,
-    RUN = 128, /* groups summed in float before the sum goes to double                       */
-    TILE = 16  /* groups whose masked gradient waits in the cache, when it has no other place */
+    MIN_WIDTH = 64, /* elements a group, at least                         */
+    TILE = 8192,    /* elements at a time: they stay in the first-level cache, and so few are summed in float */
+    MAX_PARTS = 64,
+    MIN_PART = 8 * MIN_WIDTH * 128,
+    COEFFICIENTS = 4,
+    SUMS = 2
 };
 
-typedef struct partition {
-    int64_t rows, channels, group, width; /* group rows = width floats */
-    int64_t groups;                       /* the last one may be short */
-    int64_t tasks, task_groups;
-    size_t wide_bytes, sums_bytes, task_bytes;
-} partition;
+/* ---- memory ------------------------------------------------------------------------------------------------------ */
 
-static partition partition_of(int64_t rows, int64_t channels)
+/* Rows of a group. */
+static int64_t group_rows(int64_t channels)
 {
-    partition p = {.rows = rows, .channels = channels, .group = (MIN_WIDTH + channels - 1) / channels};
-    p.width = p.group * channels;
-    p.groups = (rows + p.group - 1) / p.group;
-    int64_t tasks = (p.groups + RUN - 1) / RUN;
-    p.task_groups = (p.groups + hni_min(tasks, MAX_TASKS) - 1) / hni_min(tasks, MAX_TASKS);
-    p.tasks = (p.groups + p.task_groups - 1) / p.task_groups;
-    p.wide_bytes = hni_round_up((size_t)p.width * sizeof(float));
-    p.sums_bytes = hni_round_up((size_t)channels * sizeof(double));
-    p.task_bytes = 2 * p.sums_bytes + (2 + TILE) * p.wide_bytes;
-    return p;
+    return (MIN_WIDTH + channels - 1) / channels;
 }
 
-enum { COEFFICIENTS = 4 };
-
-size_t hni_batchnorm_scratch_bytes(int64_t rows, int64_t channels)
+static int64_t width_of(int64_t channels)
 {
-    const partition p = partition_of(rows, channels);
-    return COEFFICIENTS * p.wide_bytes + (size_t)p.tasks * p.task_bytes;
+    return group_rows(channels) * channels;
 }
 
-typedef struct job {
-    partition p;
-    char *scratch;
-    const float *x, *y, *dy, *addend;
-    float *out, *daddend;
-    float lowest; /* of y: 0 with a ReLU */
-} job;
-
-/* Coefficient arrays of a group's width, shared by all tasks. */
-static float *wide(const job *j, int i)
+static int64_t part_count(const hni_batchnorm *b)
 {
-    return (float *)(void *)(j->scratch + (size_t)i * j->p.wide_bytes);
+    return (b->rows + b->part_rows - 1) / b->part_rows;
 }
 
-/* A task's own memory: two double sums a channel, two float sums a column, a tile. */
-static char *task_memory(const job *j, int64_t task)
+static size_t wide_bytes(int64_t channels)
 {
-    return j->scratch + COEFFICIENTS * j->p.wide_bytes + (size_t)task * j->p.task_bytes;
+    return hni_round_up((size_t)width_of(channels) * sizeof(float));
 }
 
-static double *task_sums(const job *j, int64_t task, int which)
+static size_t double_bytes(int64_t channels)
 {
-    return (double *)(void *)(task_memory(j, task) + (size_t)which * j->p.sums_bytes);
+    return hni_round_up((size_t)channels * sizeof(double));
 }
 
-static float *task_wide(const job *j, int64_t task, int which)
+/* A part's own memory: two double sums a channel, two float sums and a shift a column. */
+static size_t part_bytes(int64_t channels)
 {
-    return (float *)(void *)(task_memory(j, task) + 2 * j->p.sums_bytes + (size_t)which * j->p.wide_bytes);
+    return SUMS * double_bytes(channels) + (SUMS + 1) * wide_bytes(channels);
+}
+
+int64_t hni_batchnorm_part_bound(int64_t rows, int64_t channels)
+{
+    return hni_min(hni_max(rows * channels / MIN_PART, 1), MAX_PARTS);
+}
+
+int64_t hni_batchnorm_part_rows(int64_t rows, int64_t channels)
+{
+    const int64_t parts = hni_batchnorm_part_bound(rows, channels), group = group_rows(channels);
+    return ((rows + parts - 1) / parts + group - 1) / group * group;
+}
+
+size_t hni_batchnorm_scratch_bytes(int64_t channels, int64_t parts)
+{
+    return COEFFICIENTS * wide_bytes(channels) + (size_t)parts * part_bytes(channels);
+}
+
+/* Coefficients shared by all parts. */
+static float *wide(const hni_batchnorm_pass *p, int i)
+{
+    return (float *)(void *)(p->scratch + (size_t)i * wide_bytes(p->b.channels));
+}
+
+static char *part_memory(const hni_batchnorm_pass *p, int64_t part)
+{
+    return p->scratch + COEFFICIENTS * wide_bytes(p->b.channels) + (size_t)part * part_bytes(p->b.channels);
+}
+
+static double *part_sums(const hni_batchnorm_pass *p, int64_t part, int which)
+{
+    return (double *)(void *)(part_memory(p, part) + (size_t)which * double_bytes(p->b.channels));
+}
+
+static float *part_wide(const hni_batchnorm_pass *p, int64_t part, int which)
+{
+    return (float *)(void *)(part_memory(p, part) + SUMS * double_bytes(p->b.channels) +
+                             (size_t)which * wide_bytes(p->b.channels));
+}
+
+static void begin(hni_batchnorm_pass *p, const hni_batchnorm *b, void *scratch)
+{
+    *p = (hni_batchnorm_pass){.b = *b, .isa = hni_norm_best(), .scratch = scratch};
+    p->rows.width = width_of(b->channels);
+    for (int i = 0; i < COEFFICIENTS; ++i)
+        p->rows.k[i] = wide(p, i);
 }
 
 /* Repeats channels values to a group's width. */
-static void widen(const partition *p, const float *values, float *to)
+static void widen(const hni_batchnorm *b, const float *values, float *to)
 {
-    for (int64_t i = 0; i < p->group; ++i)
-        memcpy(to + i * p->channels, values, (size_t)p->channels * sizeof *to);
+    for (int64_t at = 0; at < width_of(b->channels); at += b->channels)
+        memcpy(to + at, values, (size_t)b->channels * sizeof *to);
 }
 
-/* Floats in groups [first, first + count): the last group of all may be short. */
-static int64_t floats_in(const partition *p, int64_t first, int64_t count)
+static int kind_of(const hni_batchnorm_pass *p)
 {
-    return hni_min((first + count) * p->width, p->rows * p->channels) - first * p->width;
+    return p->b.dtype == HN_BF16 ? HNI_NORM_BF16 : HNI_NORM_F32;
+}
+
+/* ---- parts ------------------------------------------------------------------------------------------------------- */
+
+typedef struct run {
+    hni_batchnorm_pass *pass;
+    hni_batchnorm_fn fn;
+} run;
+
+static void run_part(void *arg, int64_t part, int32_t thread)
+{
+    const run *r = arg;
+    const int64_t rows = r->pass->b.part_rows, first = part * rows;
+    r->fn(r->pass, part, first, hni_min(rows, r->pass->b.rows - first), thread);
+}
+
+void hni_batchnorm_run(int32_t num_threads, hni_batchnorm_pass *pass, hni_batchnorm_fn fn)
+{
+    run r = {pass, fn};
+    hni_parallel(num_threads, part_count(&pass->b), run_part, &r);
 }
 
 /* Empties the columns' float sums into the channels' double sums. */
-static void fold(const partition *p, float *columns, double *sums)
+HNI_CLONES static void fold(int64_t width, int64_t channels, float *restrict columns, double *restrict sums)
 {
-    for (int64_t i = 0; i < p->group; ++i)
-        for (int64_t c = 0; c < p->channels; ++c)
-            sums[c] += (double)columns[i * p->channels + c];
-    memset(columns, 0, (size_t)p->width * sizeof *columns);
+    for (int64_t at = 0; at < width; at += channels)
+        for (int64_t c = 0; c < channels; ++c)
+            sums[c] += (double)columns[at + c];
+    memset(columns, 0, (size_t)width * sizeof *columns);
 }
 
-/* The tasks' sums in order; totals: [channels] each, kept in the first task's place. */
-static void combine(const job *j)
+/* Runs a function that sums over a part's rows; r: the pass's, with what else is the part's own. */
+static void sum_part(const hni_batchnorm_pass *p, hni_norm_fn fn, hni_norm_rows *r, int64_t part, int64_t first,
+                     int64_t count)
 {
-    for (int64_t task = 1; task < j->p.tasks; ++task)
-        for (int which = 0; which < 2; ++which) {
-            double *total = task_sums(j, 0, which);
-            const double *sums = task_sums(j, task, which);
-            for (int64_t c = 0; c < j->p.channels; ++c)
-                total[c] += sums[c];
-        }
+    const hni_batchnorm *b = &p->b;
+    const int64_t tile = hni_max(TILE / r->width, 1) * r->width, end = (first + count) * b->channels;
+    for (int i = 0; i < SUMS; ++i) {
+        r->sum[i] = part_wide(p, part, i);
+        memset(r->sum[i], 0, wide_bytes(b->channels));
+        memset(part_sums(p, part, i), 0, double_bytes(b->channels));
+    }
+    for (int64_t at = first * b->channels; at < end; at += tile) {
+        fn(r, at, hni_min(tile, end - at));
+        for (int i = 0; i < SUMS; ++i)
+            fold(r->width, b->channels, r->sum[i], part_sums(p, part, i));
+    }
+}
+
+/* Runs a function that writes a part's rows. */
+static void write_part(const hni_batchnorm_pass *p, hni_norm_fn fn, int64_t first, int64_t count)
+{
+    const int64_t width = p->rows.width, tile = hni_max(TILE / width, 1) * width;
+    const int64_t end = (first + count) * p->b.channels;
+    for (int64_t at = first * p->b.channels; at < end; at += tile)
+        fn(&p->rows, at, hni_min(tile, end - at));
 }
 
 /* ---- statistics -------------------------------------------------------------------------------------------------- */
 
-/* first += x - shift, second += (x - shift)^2 for n floats from the start of a group. */
-HNI_CLONES static void sum_squares(int64_t n, int64_t width, const float *restrict x, const float *restrict shift,
-                                   float *restrict first, float *restrict second)
+void hni_batchnorm_begin_statistics(hni_batchnorm_pass *p, const hni_batchnorm *b, const void *x, void *scratch)
 {
-    for (; n > 0; n -= width, x += width) {
-        int64_t columns = n < width ? n : width;
-        for (int64_t i = 0; i < columns; ++i) {
-            float d = x[i] - shift[i];
-            first[i] += d;
-            second[i] += d * d;
-        }
-    }
+    begin(p, b, scratch);
+    p->rows.x = x;
 }
 
-static void statistics_task(void *arg, int64_t task, int32_t thread)
+/* Shifted by the part's first row: the squares of a column far from zero would drown its variance. Leaves the part's
+ * means and sums of squared deviations.                                                                              */
+void hni_batchnorm_statistics(void *pass, int64_t part, int64_t first, int64_t count, int32_t thread)
 {
-    const job *j = arg;
-    const partition *p = &j->p;
+    const hni_batchnorm_pass *p = pass;
+    const int64_t channels = p->b.channels;
+    hni_norm_rows r = p->rows;
+    float *shift = part_wide(p, part, SUMS);
     (void)thread;
-    memset(task_memory(j, task), 0, 2 * p->sums_bytes + 2 * p->wide_bytes);
-    float *first = task_wide(j, task, 0), *second = task_wide(j, task, 1);
-    int64_t end = hni_min((task + 1) * p->task_groups, p->groups);
-    for (int64_t g = task * p->task_groups; g < end; g += RUN) {
-        int64_t n = floats_in(p, g, hni_min(RUN, end - g));
-        sum_squares(n, p->width, j->x + g * p->width, wide(j, 0), first, second);
-        fold(p, first, task_sums(j, task, 0));
-        fold(p, second, task_sums(j, task, 1));
+    if (p->b.dtype == HN_BF16) {
+        const hni_norm_rows row = {.width = channels, .x = (const uint16_t *)r.x + first * channels, .out = shift};
+        p->isa->convert[HNI_NORM_F32](&row, 0, channels);
+    } else {
+        memcpy(shift, (const float *)r.x + first * channels, (size_t)channels * sizeof *shift);
+    }
+    for (int64_t at = channels; at < r.width; at += channels)
+        memcpy(shift + at, shift, (size_t)channels * sizeof *shift);
+    r.k[0] = shift;
+    sum_part(p, p->isa->squares[kind_of(p)], &r, part, first, count);
+    double *mean = part_sums(p, part, 0), *square = part_sums(p, part, 1);
+    for (int64_t c = 0; c < channels; ++c) {
+        const double offset = mean[c] / (double)count;
+        square[c] -= mean[c] * offset;
+        mean[c] = (double)shift[c] + offset;
     }
 }
 
-void hni_batchnorm_statistics(int32_t num_threads, const hni_batchnorm *b, const float *x, float *mean, float *var,
-                              void *scratch)
+/* The parts' means and squares joined one by one (Chan, Golub and LeVeque 1979). */
+void hni_batchnorm_end_statistics(const hni_batchnorm_pass *p, float *mean, float *var)
 {
-    job j = {.p = partition_of(b->rows, b->channels), .scratch = scratch, .x = x};
-    /* Shifted by the first row: the squares of a column far from zero would drown its variance. */
-    widen(&j.p, x, wide(&j, 0));
-    hni_parallel(num_threads, j.p.tasks, statistics_task, &j);
-    combine(&j);
-    const double *first = task_sums(&j, 0, 0), *second = task_sums(&j, 0, 1), rows = (double)b->rows;
+    const hni_batchnorm *b = &p->b;
     for (int64_t c = 0; c < b->channels; ++c) {
-        double offset = first[c] / rows, variance = second[c] / rows - offset * offset;
-        mean[c] = (float)((double)x[c] + offset);
-        var[c] = variance < 0.0 ? 0.0f : (float)variance; /* keeps a NaN */
+        double m = part_sums(p, 0, 0)[c], square = part_sums(p, 0, 1)[c];
+        for (int64_t part = 1; part < part_count(b); ++part) {
+            const double before = (double)(part * b->part_rows);
+            const double rows = (double)hni_min(b->part_rows, b->rows - part * b->part_rows), all = before + rows;
+            const double apart = part_sums(p, part, 0)[c] - m;
+            square += part_sums(p, part, 1)[c] + apart * apart * (before * rows / all);
+            m += apart * (rows / all);
+        }
+        mean[c] = (float)m;
+        var[c] = square < 0.0 ? 0.0f : (float)(square / (double)b->rows); /* keeps a NaN */
     }
 }
 
 /* ---- forward ----------------------------------------------------------------------------------------------------- */
-
-HNI_CLONES static void normalise(int64_t n, int64_t width, const float *restrict x, const float *restrict mean,
-                                 const float *restrict scale, const float *restrict bias, float lowest,
-                                 float *restrict y)
-{
-    for (; n > 0; n -= width, x += width, y += width) {
-        int64_t columns = n < width ? n : width;
-        for (int64_t i = 0; i < columns; ++i) {
-            float v = (x[i] - mean[i]) * scale[i] + bias[i];
-            y[i] = v < lowest ? lowest : v; /* keeps a NaN */
-        }
-    }
-}
-
-HNI_CLONES static void normalise_add(int64_t n, int64_t width, const float *restrict x, const float *restrict mean,
-                                     const float *restrict scale, const float *restrict bias,
-                                     const float *restrict addend, float lowest, float *restrict y)
-{
-    for (; n > 0; n -= width, x += width, addend += width, y += width) {
-        int64_t columns = n < width ? n : width;
-        for (int64_t i = 0; i < columns; ++i) {
-            float v = (x[i] - mean[i]) * scale[i] + bias[i] + addend[i];
-            y[i] = v < lowest ? lowest : v;
-        }
-    }
-}
-
-static void forward_task(void *arg, int64_t task, int32_t thread)
-{
-    const job *j = arg;
-    const partition *p = &j->p;
-    (void)thread;
-    int64_t at = task * p->task_groups * p->width, n = floats_in(p, task * p->task_groups, p->task_groups);
-    const float *mean = wide(j, 0), *scale = wide(j, 1), *bias = wide(j, 2);
-    if (j->addend == NULL)
-        normalise(n, p->width, j->x + at, mean, scale, bias, j->lowest, j->out + at);
-    else
-        normalise_add(n, p->width, j->x + at, mean, scale, bias, j->addend + at, j->lowest, j->out + at);
-}
 
 /* 1 / sqrt(var + eps). */
 static double inverse_deviation(const hni_batchnorm *b, float var)
@@ -206,128 +228,85 @@ static double inverse_deviation(const hni_batchnorm *b, float var)
     return 1.0 / sqrt((double)var + (double)b->eps);
 }
 
-void hni_batchnorm_forward(int32_t num_threads, const hni_batchnorm *b, const float *x, const float *mean,
-                           const float *var, const float *weight, const float *bias, const float *addend, bool relu,
-                           float *y, void *scratch)
+void hni_batchnorm_begin_forward(hni_batchnorm_pass *p, const hni_batchnorm *b, const void *x, const float *mean,
+                                 const float *var, const float *weight, const float *bias, const void *addend,
+                                 bool relu, void *y, void *scratch)
 {
-    job j = {.p = partition_of(b->rows, b->channels),
-             .scratch = scratch,
-             .x = x,
-             .addend = addend,
-             .out = y,
-             .lowest = relu ? 0.0f : -INFINITY};
-    float *scale = wide(&j, 1);
-    for (int64_t i = 0; i < j.p.width; ++i)
-        scale[i] = (float)((double)weight[i % b->channels] * inverse_deviation(b, var[i % b->channels]));
-    widen(&j.p, mean, wide(&j, 0));
-    widen(&j.p, bias, wide(&j, 2));
-    hni_parallel(num_threads, j.p.tasks, forward_task, &j);
+    begin(p, b, scratch);
+    p->rows.x = x;
+    p->rows.addend = addend;
+    p->rows.out = y;
+    p->rows.lowest = relu ? 0.0f : -INFINITY;
+    widen(b, mean, wide(p, 0));
+    widen(b, bias, wide(p, 2));
+    for (int64_t i = 0; i < p->rows.width; ++i)
+        wide(p, 1)[i] = (float)((double)weight[i % b->channels] * inverse_deviation(b, var[i % b->channels]));
+}
+
+void hni_batchnorm_forward(void *pass, int64_t part, int64_t first, int64_t count, int32_t thread)
+{
+    const hni_batchnorm_pass *p = pass;
+    (void)part;
+    (void)thread;
+    write_part(p, p->isa->normalise[kind_of(p)], first, count);
 }
 
 /* ---- backward ---------------------------------------------------------------------------------------------------- */
 
-/* first += g, second += g (x - mean). */
-HNI_CLONES static void sum_products(int64_t n, int64_t width, const float *restrict g, const float *restrict x,
-                                    const float *restrict mean, float *restrict first, float *restrict second)
+void hni_batchnorm_begin_sums(hni_batchnorm_pass *p, const hni_batchnorm *b, const void *x, const float *mean,
+                              const void *y, const void *dy, void *daddend, void *scratch)
 {
-    for (; n > 0; n -= width, g += width, x += width) {
-        int64_t columns = n < width ? n : width;
-        for (int64_t i = 0; i < columns; ++i) {
-            first[i] += g[i];
-            second[i] += g[i] * (x[i] - mean[i]);
-        }
-    }
+    begin(p, b, scratch);
+    p->rows.x = x;
+    p->rows.y = y;
+    p->rows.dy = dy;
+    p->rows.masked = daddend;
+    widen(b, mean, wide(p, 0));
 }
 
-/* dx = a g + b (x - mean) + c. Lanes of 16 go through a local array because dx may be x. */
-HNI_CLONES static void combine_gradient(int64_t n, int64_t width, const float *g, const float *x,
-                                        const float *restrict mean, const float *restrict a, const float *restrict b,
-                                        const float *restrict c, float *dx)
+void hni_batchnorm_sums(void *pass, int64_t part, int64_t first, int64_t count, int32_t thread)
 {
-    enum { LANES = 16 };
-    for (; n > 0; n -= width, g += width, x += width, dx += width) {
-        int64_t columns = n < width ? n : width, i = 0;
-        for (; i + LANES <= columns; i += LANES) {
-            float t[LANES];
-            for (int l = 0; l < LANES; ++l)
-                t[l] = a[i + l] * g[i + l] + b[i + l] * (x[i + l] - mean[i + l]) + c[i + l];
-            memcpy(dx + i, t, sizeof t);
-        }
-        for (; i < columns; ++i)
-            dx[i] = a[i] * g[i] + b[i] * (x[i] - mean[i]) + c[i];
-    }
-}
-
-/* dy behind the ReLU for n floats from `at`: in dy itself without one, else in daddend or the task's tile. */
-static const float *masked(const job *j, int64_t task, int64_t at, int64_t n)
-{
-    float *to = j->daddend != NULL ? j->daddend + at : task_wide(j, task, 2);
-    if (j->y != NULL)
-        hni_relu_mask(n, j->y + at, j->dy + at, to);
-    else if (j->daddend != NULL)
-        memcpy(to, j->dy + at, (size_t)n * sizeof *to);
-    else
-        return j->dy + at;
-    return to;
-}
-
-static void reduce_task(void *arg, int64_t task, int32_t thread)
-{
-    const job *j = arg;
-    const partition *p = &j->p;
+    const hni_batchnorm_pass *p = pass;
+    hni_norm_rows r = p->rows;
     (void)thread;
-    memset(task_memory(j, task), 0, 2 * p->sums_bytes + 2 * p->wide_bytes);
-    float *first = task_wide(j, task, 0), *second = task_wide(j, task, 1);
-    int64_t begin = task * p->task_groups, end = hni_min(begin + p->task_groups, p->groups);
-    for (int64_t g = begin; g < end; g += TILE) {
-        int64_t at = g * p->width, n = floats_in(p, g, hni_min(TILE, end - g));
-        sum_products(n, p->width, masked(j, task, at, n), j->x + at, wide(j, 0), first, second);
-        if ((g - begin + TILE) % RUN == 0 || g + TILE >= end) {
-            fold(p, first, task_sums(j, task, 0));
-            fold(p, second, task_sums(j, task, 1));
+    sum_part(p, p->isa->products[kind_of(p)], &r, part, first, count);
+}
+
+void hni_batchnorm_end_sums(const hni_batchnorm_pass *p, const float *var, const float *weight, float *dweight,
+                            float *dbias)
+{
+    const hni_batchnorm *b = &p->b;
+    const double rows = (double)b->rows;
+    for (int64_t c = 0; c < b->channels; ++c) {
+        double sum = 0.0, product = 0.0;
+        for (int64_t part = 0; part < part_count(b); ++part) {
+            sum += part_sums(p, part, 0)[c];
+            product += part_sums(p, part, 1)[c];
+        }
+        const double inverse = inverse_deviation(b, var[c]), scale = (double)weight[c] * inverse;
+        dweight[c] += (float)(product * inverse);
+        dbias[c] += (float)sum;
+        for (int64_t i = c; i < p->rows.width; i += b->channels) {
+            wide(p, 1)[i] = (float)scale;
+            wide(p, 2)[i] = (float)(-scale * inverse * inverse * product / rows);
+            wide(p, 3)[i] = (float)(-scale * sum / rows);
         }
     }
 }
 
-static void gradient_task(void *arg, int64_t task, int32_t thread)
+void hni_batchnorm_begin_gradient(hni_batchnorm_pass *p, void *dx)
 {
-    const job *j = arg;
-    const partition *p = &j->p;
+    p->rows.out = dx;
+    if (p->rows.masked == NULL)
+        return;
+    p->rows.dy = p->rows.masked; /* behind the ReLU already */
+    p->rows.y = NULL;
+}
+
+void hni_batchnorm_gradient(void *pass, int64_t part, int64_t first, int64_t count, int32_t thread)
+{
+    const hni_batchnorm_pass *p = pass;
+    (void)part;
     (void)thread;
-    int64_t begin = task * p->task_groups, end = hni_min(begin + p->task_groups, p->groups);
-    for (int64_t t = begin; t < end; t += TILE) {
-        int64_t at = t * p->width, n = floats_in(p, t, hni_min(TILE, end - t));
-        const float *g = j->daddend != NULL ? j->daddend + at : masked(j, task, at, n);
-        combine_gradient(n, p->width, g, j->x + at, wide(j, 0), wide(j, 1), wide(j, 2), wide(j, 3), j->out + at);
-    }
-}
-
-void hni_batchnorm_backward(int32_t num_threads, const hni_batchnorm *b, const float *x, const float *mean,
-                            const float *var, const float *weight, const float *y, const float *dy, float *dx,
-                            float *daddend, float *dweight, float *dbias, void *scratch)
-{
-    job j = {.p = partition_of(b->rows, b->channels),
-             .scratch = scratch,
-             .x = x,
-             .y = y,
-             .dy = dy,
-             .out = dx,
-             .daddend = daddend};
-    widen(&j.p, mean, wide(&j, 0));
-    hni_parallel(num_threads, j.p.tasks, reduce_task, &j);
-    combine(&j);
-    const double *sum = task_sums(&j, 0, 0), *product = task_sums(&j, 0, 1), rows = (double)b->rows;
-    for (int64_t i = 0; i < j.p.width; ++i) {
-        int64_t c = i % b->channels;
-        double inverse = inverse_deviation(b, var[c]), scale = (double)weight[c] * inverse;
-        if (i < b->channels) {
-            dweight[c] += (float)(product[c] * inverse);
-            dbias[c] += (float)sum[c];
-        }
-        wide(&j, 1)[i] = (float)scale;
-        wide(&j, 2)[i] = (float)(-scale * inverse * inverse * product[c] / rows);
-        wide(&j, 3)[i] = (float)(-scale * sum[c] / rows);
-    }
-    if (dx != NULL)
-        hni_parallel(num_threads, j.p.tasks, gradient_task, &j);
+    write_part(p, p->isa->gradient[kind_of(p)], first, count);
 }

@@ -1,5 +1,10 @@
 #include "kernel/conv.h"
 
+#include "base/integer.h"
+#include "base/parallel.h"
+
+enum { PART_IMAGES = 8, PARTS = 16 };
+
 bool hni_conv_fit(hni_conv *g)
 {
     int64_t rows = g->height + 2 * g->padding - g->kernel_height, cols = g->width + 2 * g->padding - g->kernel_width;
@@ -10,24 +15,77 @@ bool hni_conv_fit(hni_conv *g)
     return true;
 }
 
+/* ---- parts ------------------------------------------------------------------------------------------------------- */
+
+/* Fewer images a part where there would not be work for PARTS threads. */
+int64_t hni_conv_part_images(const hni_conv *g)
+{
+    return hni_max(1, hni_min(PART_IMAGES, g->images / PARTS));
+}
+
+int64_t hni_conv_part_count(const hni_conv *g)
+{
+    const int64_t images = hni_conv_part_images(g);
+    return (g->images + images - 1) / images;
+}
+
+/* 31 images are 31 parts, 32 are 16. */
+int64_t hni_conv_part_bound(const hni_conv *g)
+{
+    return hni_max(hni_min(g->images, 2 * PARTS - 1), (g->images + PART_IMAGES - 1) / PART_IMAGES);
+}
+
+void hni_conv_visit_part(const hni_conv *g, const hni_conv_visit *visit, int64_t part, int32_t thread)
+{
+    const int64_t pixels = g->out_height * g->out_width, images = hni_conv_part_images(g), first = part * images;
+    if (visit != NULL)
+        visit->rows(visit->arg, part, first * pixels, hni_min(images, g->images - first) * pixels, thread);
+}
+
+typedef struct job {
+    const hni_conv *g;
+    const hni_conv_visit *visit;
+} job;
+
+static void visit_task(void *arg, int64_t part, int32_t thread)
+{
+    const job *j = arg;
+    hni_conv_visit_part(j->g, j->visit, part, thread);
+}
+
+void hni_conv_visit_all(int32_t num_threads, const hni_conv *g, const hni_conv_visit *visit)
+{
+    job j = {g, visit};
+    if (visit != NULL)
+        hni_parallel(num_threads, hni_conv_part_count(g), visit_task, &j);
+}
+
+/* ---- engines ----------------------------------------------------------------------------------------------------- */
+
+#ifdef HNI_HAVE_ONEDNN
+#define ONEDNN &hni_conv_onednn
+#else
+#define ONEDNN NULL
+#endif
+
 const hni_conv_engine *hni_conv_engine_at(int index)
 {
-    static const hni_conv_engine *const engines[] = {
-        &hni_conv_cblas,
-        &hni_conv_direct,
-#ifdef HNI_HAVE_ONEDNN
-        &hni_conv_onednn,
-#endif
-    };
+    static const hni_conv_engine *const engines[] = {&hni_conv_cblas, &hni_conv_direct, ONEDNN};
     return index >= 0 && index < (int)(sizeof engines / sizeof engines[0]) ? engines[index] : NULL;
 }
 
 const hni_conv_engine *hni_conv_engine_for(const hn_context *context, const hni_conv *g)
 {
-    const int32_t engine = hn_context_engine(context);
-#ifdef HNI_HAVE_ONEDNN
-    if (engine == HN_ENGINE_ONEDNN)
-        return &hni_conv_onednn;
-#endif
-    return engine != HN_ENGINE_CBLAS && hni_conv_direct.takes(g) ? &hni_conv_direct : &hni_conv_cblas;
+    enum { CHOICES = 3 };
+    static const hni_conv_engine *const asked[][CHOICES] = {
+        [HN_ENGINE_AUTO] = {&hni_conv_direct, ONEDNN, &hni_conv_cblas},
+        [HN_ENGINE_CBLAS] = {&hni_conv_cblas},
+        [HN_ENGINE_DIRECT] = {&hni_conv_direct, &hni_conv_cblas},
+        [HN_ENGINE_ONEDNN] = {ONEDNN},
+    };
+    const hni_conv_engine *const *from = asked[hn_context_engine(context)];
+    for (int i = 0; i < CHOICES; ++i)
+        if (from[i] != NULL && from[i]->takes(g))
+            return from[i];
+    return NULL;
 }

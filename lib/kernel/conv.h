@@ -15,10 +15,28 @@ typedef struct hni_conv {
     int64_t images, height, width, in;
     int64_t out_height, out_width, out;
     int64_t kernel_height, kernel_width, stride, padding;
+    int32_t dtype; /* of x, y and their gradients: HN_BF16, else f32; w and its gradient are f32 */
 } hni_conv;
 
 /* Fills out_height and out_width; false if the kernel does not fit into the padded image. */
 bool hni_conv_fit(hni_conv *g);
+
+/* Images are worked on in parts of a few, whose arrays stay in the second-level cache. */
+int64_t hni_conv_part_images(const hni_conv *g);
+int64_t hni_conv_part_count(const hni_conv *g);
+/* At most so many parts for this number of images or fewer: what memory is planned for. */
+int64_t hni_conv_part_bound(const hni_conv *g);
+
+/* What a caller does to the rows (pixels) of y or dy part by part, while they are in the cache: called once for every
+ * part, whose rows are [first, first + count), on any thread.                                                        */
+typedef struct hni_conv_visit {
+    void (*rows)(void *arg, int64_t part, int64_t first, int64_t count, int32_t thread);
+    void *arg;
+} hni_conv_visit;
+
+/* Calls visit (NULL: nothing happens) for one part, or for all. */
+void hni_conv_visit_part(const hni_conv *g, const hni_conv_visit *visit, int64_t part, int32_t thread);
+void hni_conv_visit_all(int32_t num_threads, const hni_conv *g, const hni_conv_visit *visit);
 
 /* One way of computing it. After prepare, forward and backward do not allocate; they fail only where a library that they
  * call does. Their bits do not depend on num_threads.                                                                 */
@@ -29,20 +47,22 @@ typedef struct hni_conv_engine {
     /* Makes what the calls need that is kept in the context. *bytes: the scratch, 64-byte aligned and dead after each
      * call, that forward and backward need.                                                                          */
     hn_status (*prepare)(hn_context *context, int32_t num_threads, const hni_conv *g, size_t *bytes);
-    /* Writes y. */
-    hn_status (*forward)(hn_context *context, int32_t num_threads, const hni_conv *g, const float *x, const float *w,
-                         float *y, void *scratch);
-    /* Writes dx and adds to dw; either may be NULL. One call for both, since they read the same dy. */
-    hn_status (*backward)(hn_context *context, int32_t num_threads, const hni_conv *g, const float *x, const float *w,
-                          const float *dy, float *dx, float *dw, void *scratch);
+    /* Writes y; `after` (or NULL) sees each part of it. */
+    hn_status (*forward)(hn_context *context, int32_t num_threads, const hni_conv *g, const void *x, const float *w,
+                         void *y, void *scratch, const hni_conv_visit *after);
+    /* Writes dx and adds to dw; either may be NULL. One call for both, since they read the same dy; `before` (or NULL)
+     * is called for each part of dy before it is read, and may write it.                                             */
+    hn_status (*backward)(hn_context *context, int32_t num_threads, const hni_conv *g, const void *x, const float *w,
+                          const void *dy, void *dx, float *dw, void *scratch, const hni_conv_visit *before);
 } hni_conv_engine;
 
-/* The engine for a geometry, as the context's options ask; the same one whenever it is asked. */
+/* The engine for a geometry, as the context's options ask, the same one whenever it is asked; NULL if there is none. */
 const hni_conv_engine *hni_conv_engine_for(const hn_context *context, const hni_conv *g);
 /* All engines of this build; NULL from `index` = their number on. */
 const hni_conv_engine *hni_conv_engine_at(int index);
 
-/* cblas takes every geometry, direct 3x3 with stride 1; onednn is there where HNI_HAVE_ONEDNN is defined. */
+/* cblas takes every geometry in f32, direct 3x3 with stride 1 in f32; onednn, which also takes bf16, is there where
+ * HNI_HAVE_ONEDNN is defined.                                                                                         */
 extern const hni_conv_engine hni_conv_cblas, hni_conv_direct, hni_conv_onednn;
 
 #endif

@@ -20,8 +20,9 @@ enum {
     BLOCK_BYTES = 1 << 19,   /* of columns otherwise                                                           */
     MIN_BLOCK = 8,           /* pixels                                                                         */
     MAX_BLOCK = 512,
-    MAX_CHUNKS = 32, /* of images in backward, each with a gradient of w of its own                    */
+    MAX_CHUNKS = 32, /* of parts in backward, each with a gradient of w of its own                     */
     MIN_CHUNKS = 8,
+    FEW_PARTS = 16,         /* with fewer, forward goes by blocks of pixels                                    */
     PARTIAL_BYTES = 8 << 20 /* for these gradients, unless that leaves too few chunks                         */
 };
 
@@ -62,7 +63,8 @@ static hni_conv reversed(const hni_conv *g)
                       g->kernel_height,
                       g->kernel_width,
                       1,
-                      g->kernel_height - 1 - g->padding};
+                      g->kernel_height - 1 - g->padding,
+                      g->dtype};
 }
 
 /* Square kernels only, as one padding serves both directions. */
@@ -144,8 +146,7 @@ static int64_t weights(const hni_conv *g)
 static int64_t chunk_count(const hni_conv *g)
 {
     int64_t affordable = PARTIAL_BYTES / 4 / weights(g);
-    int64_t chunks = affordable < MIN_CHUNKS ? MIN_CHUNKS : hni_min(affordable, MAX_CHUNKS);
-    return hni_min(chunks, g->images);
+    return affordable < MIN_CHUNKS ? MIN_CHUNKS : hni_min(affordable, MAX_CHUNKS);
 }
 
 static size_t weight_bytes(const hni_conv *g)
@@ -166,14 +167,17 @@ static hn_status prepare(hn_context *context, int32_t num_threads, const hni_con
         const hni_conv r = reversed(g);
         cols = column_bytes(&r) > cols ? column_bytes(&r) : cols;
     }
-    *bytes = (size_t)num_threads * cols + (size_t)(1 + chunk_count(g)) * weight_bytes(g);
+    const int64_t chunks = hni_min(chunk_count(g), hni_conv_part_bound(g));
+    *bytes = (size_t)num_threads * cols + (size_t)(1 + chunks) * weight_bytes(g);
     return HN_OK;
 }
 
 typedef struct job {
     const hni_conv *g;
-    int64_t block;        /* pixels of a column matrix */
-    int64_t chunk_images; /* images a task of backward */
+    const hni_conv *visited; /* j->g, or in a reversed convolution the plain one: its parts are visited */
+    const hni_conv_visit *visit;
+    int64_t block;  /* pixels of a column matrix */
+    int64_t chunks; /* of parts, a task of backward each */
     const float *x, *dy;
     float *y, *dx;
     float *packed;   /* weights                                 */
@@ -196,32 +200,55 @@ static const float *columns_at(const hni_conv *g, const float *image, int64_t fi
     return cols;
 }
 
+/* Results [first, end) counted in pixels. */
+static void forward_pixels(const job *j, int64_t first, int64_t end, int32_t thread)
+{
+    const hni_conv *g = j->g;
+    for (; first < end; first += j->block) {
+        const int64_t count = hni_min(j->block, end - first);
+        const float *cols = columns_at(g, j->x, first, count, cols_of(j, thread));
+        hni_gemm(false, false, count, g->out, depth(g), 1.0f, cols, depth(g), j->packed, g->out, 0.0f,
+                 j->y + first * g->out, g->out);
+    }
+}
+
+static void forward_part(void *arg, int64_t part, int32_t thread)
+{
+    const job *j = arg;
+    const int64_t images = hni_conv_part_images(j->g), pixels = j->g->out_height * j->g->out_width;
+    forward_pixels(j, part * images * pixels, hni_min((part + 1) * images, j->g->images) * pixels, thread);
+    hni_conv_visit_part(j->g, j->visit, part, thread);
+}
+
 static void forward_block(void *arg, int64_t task, int32_t thread)
 {
     const job *j = arg;
-    const hni_conv *g = j->g;
-    int64_t first = task * j->block, count = hni_min(j->block, g->images * g->out_height * g->out_width - first);
-    const float *cols = columns_at(g, j->x, first, count, cols_of(j, thread));
-    hni_gemm(false, false, count, g->out, depth(g), 1.0f, cols, depth(g), j->packed, g->out, 0.0f,
-             j->y + first * g->out, g->out);
+    const int64_t pixels = j->g->images * j->g->out_height * j->g->out_width;
+    forward_pixels(j, task * j->block, hni_min((task + 1) * j->block, pixels), thread);
 }
 
-static hn_status forward(hn_context *context, int32_t num_threads, const hni_conv *g, const float *x, const float *w,
-                         float *y, void *scratch)
+static hn_status forward(hn_context *context, int32_t num_threads, const hni_conv *g, const void *x, const float *w,
+                         void *y, void *scratch, const hni_conv_visit *after)
 {
     (void)context;
     packing p = tap_in_out(g, scratch);
     p.w = w;
     hni_parallel(num_threads, g->out, pack_channel, &p);
     job j = {.g = g,
+             .visit = after,
              .block = block_pixels(g),
              .x = x,
              .y = y,
              .packed = scratch,
              .cols = (char *)scratch + weight_bytes(g),
              .column_bytes = column_bytes(g)};
-    int64_t pixels = g->images * g->out_height * g->out_width;
+    const int64_t pixels = g->images * g->out_height * g->out_width;
+    if (hni_conv_part_count(g) >= FEW_PARTS) {
+        hni_parallel(num_threads, hni_conv_part_count(g), forward_part, &j);
+        return HN_OK;
+    }
     hni_parallel(num_threads, (pixels + j.block - 1) / j.block, forward_block, &j);
+    hni_conv_visit_all(num_threads, g, after);
     return HN_OK;
 }
 
@@ -235,16 +262,22 @@ static float *start_partial(const job *j, int64_t chunk)
     return partial;
 }
 
-/* j->g is the reversed geometry: columns of dy give dx (packed [tap, out, in]) and dw (partial [in, tap, out]). */
-static void backward_reversed(void *arg, int64_t chunk, int32_t thread)
+/* The pixels of part `part` under j->g. */
+static void part_pixels(const job *j, int64_t part, int64_t *first, int64_t *end)
 {
-    const job *j = arg;
+    const int64_t images = hni_conv_part_images(j->g), pixels = j->g->out_height * j->g->out_width;
+    *first = part * images * pixels;
+    *end = hni_min((part + 1) * images, j->g->images) * pixels;
+}
+
+/* j->g is the reversed geometry: columns of dy give dx (packed [tap, out, in]) and dw (partial [in, tap, out]). */
+static void backward_reversed(const job *j, int64_t part, float *partial, int32_t thread)
+{
     const hni_conv *r = j->g;
-    int64_t in = r->out, pixels = r->out_height * r->out_width;
-    int64_t last = hni_min((chunk + 1) * j->chunk_images, r->images) * pixels;
-    float *partial = start_partial(j, chunk);
-    for (int64_t first = chunk * j->chunk_images * pixels; first < last; first += j->block) {
-        int64_t count = hni_min(j->block, last - first);
+    const int64_t in = r->out;
+    int64_t first, end;
+    for (part_pixels(j, part, &first, &end); first < end; first += j->block) {
+        const int64_t count = hni_min(j->block, end - first);
         const float *cols = columns_at(r, j->dy, first, count, cols_of(j, thread));
         hni_gemm(false, false, count, in, depth(r), 1.0f, cols, depth(r), j->packed, in, 0.0f, j->dx + first * in, in);
         if (partial != NULL)
@@ -255,17 +288,17 @@ static void backward_reversed(void *arg, int64_t chunk, int32_t thread)
 
 /* Columns of x give dw (partial [out, tap, in]); the gradient's columns then take their place and are summed into dx
  * (packed [out, tap, in]).                                                                                           */
-static void backward_columns(void *arg, int64_t chunk, int32_t thread)
+static void backward_columns(const job *j, int64_t part, float *partial, int32_t thread)
 {
-    const job *j = arg;
     const hni_conv *g = j->g;
-    int64_t pixels = g->out_height * g->out_width, k = depth(g), image = chunk * j->chunk_images;
-    int64_t end = hni_min(image + j->chunk_images, g->images), in_image = g->height * g->width * g->in;
-    float *partial = start_partial(j, chunk), *cols = cols_of(j, thread);
-    if (j->dx != NULL && end > image)
-        memset(j->dx + image * in_image, 0, (size_t)((end - image) * in_image) * sizeof(float));
-    for (int64_t first = image * pixels; first < end * pixels; first += j->block) {
-        int64_t count = hni_min(j->block, end * pixels - first);
+    const int64_t k = depth(g), in_image = g->height * g->width * g->in, image = part * hni_conv_part_images(g);
+    const int64_t images = hni_min(hni_conv_part_images(g), g->images - image);
+    float *cols = cols_of(j, thread);
+    int64_t first, end;
+    if (j->dx != NULL)
+        memset(j->dx + image * in_image, 0, (size_t)(images * in_image) * sizeof(float));
+    for (part_pixels(j, part, &first, &end); first < end; first += j->block) {
+        const int64_t count = hni_min(j->block, end - first);
         const float *dy = j->dy + first * g->out;
         if (partial != NULL)
             hni_gemm(true, false, g->out, k, count, 1.0f, dy, g->out, columns_at(g, j->x, first, count, cols), k, 1.0f,
@@ -277,35 +310,33 @@ static void backward_columns(void *arg, int64_t chunk, int32_t thread)
     }
 }
 
-enum { SLICE = 4096 }; /* weights a task */
-
-typedef struct sum_job {
-    int64_t n, chunks;
-    size_t stride_bytes;
-    float *partials;
-} sum_job;
-
-static void sum_partials(void *arg, int64_t task, int32_t thread)
+static void backward_chunk(void *arg, int64_t chunk, int32_t thread)
 {
-    const sum_job *s = arg;
-    (void)thread;
-    int64_t at = task * SLICE, n = hni_min(SLICE, s->n - at);
-    for (int64_t c = 1; c < s->chunks; ++c)
-        hni_accumulate(n, (const float *)(const void *)((const char *)s->partials + (size_t)c * s->stride_bytes) + at,
-                       s->partials + at);
+    const job *j = arg;
+    const int64_t parts = hni_conv_part_count(j->g);
+    float *partial = start_partial(j, chunk);
+    for (int64_t part = chunk * parts / j->chunks; part < (chunk + 1) * parts / j->chunks; ++part) {
+        hni_conv_visit_part(j->visited, j->visit, part, thread);
+        if (j->visited == j->g)
+            backward_columns(j, part, partial, thread);
+        else
+            backward_reversed(j, part, partial, thread);
+    }
 }
 
-static hn_status backward(hn_context *context, int32_t num_threads, const hni_conv *g, const float *x, const float *w,
-                          const float *dy, float *dx, float *dw, void *scratch)
+static hn_status backward(hn_context *context, int32_t num_threads, const hni_conv *g, const void *x, const float *w,
+                          const void *dy, void *dx, float *dw, void *scratch, const hni_conv_visit *before)
 {
     (void)context;
     const bool turn = dx != NULL && reversible(g);
     const hni_conv r = turn ? reversed(g) : *g;
-    int64_t chunks = chunk_count(g);
+    const int64_t chunks = hni_min(chunk_count(g), hni_conv_part_count(g));
     float *packed = scratch, *partials = (float *)(void *)((char *)scratch + weight_bytes(g));
-    job j = {.g = &r,
+    job j = {.g = turn ? &r : g,
+             .visited = g,
+             .visit = before,
              .block = block_pixels(&r),
-             .chunk_images = (g->images + chunks - 1) / chunks,
+             .chunks = chunks,
              .x = x,
              .dy = dy,
              .dx = dx,
@@ -319,11 +350,10 @@ static hn_status backward(hn_context *context, int32_t num_threads, const hni_co
         p.w = w;
         hni_parallel(num_threads, g->out, pack_channel, &p);
     }
-    hni_parallel(num_threads, chunks, turn ? backward_reversed : backward_columns, &j);
+    hni_parallel(num_threads, chunks, backward_chunk, &j);
     if (dw == NULL)
         return HN_OK;
-    sum_job s = {weights(g), chunks, weight_bytes(g), partials};
-    hni_parallel(num_threads, (s.n + SLICE - 1) / SLICE, sum_partials, &s);
+    hni_accumulate_all(num_threads, weights(g), chunks, weight_bytes(g), partials);
     packing p = turn ? turned_in_tap_out(g, partials) : out_tap_in(g, partials);
     p.dw = dw;
     hni_parallel(num_threads, g->out, add_unpacked_channel, &p);
@@ -332,8 +362,7 @@ static hn_status backward(hn_context *context, int32_t num_threads, const hni_co
 
 static bool takes(const hni_conv *g)
 {
-    (void)g;
-    return true;
+    return g->dtype != HN_BF16;
 }
 
 const hni_conv_engine hni_conv_cblas = {

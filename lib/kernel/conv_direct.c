@@ -6,46 +6,35 @@
 #include "base/integer.h"
 #include "base/memory.h"
 #include "base/parallel.h"
-#include "kernel/clones.h"
-#include "kernel/elementwise.h"
 #include "kernel/winograd.h"
+#include "kernel/winograd_filters.h"
 
 #include <string.h>
 
 enum {
     BLOCK = 24,      /* tiles: a multiple of the rows that every variant keeps in registers             */
-    MAX_CHUNKS = 32, /* of tiles, a task each; in the gradient of w with a sum of its own                */
+    MAX_CHUNKS = 32, /* of pieces, a task each; in the gradient of w with a sum of its own               */
     MIN_CHUNKS = 8,
+    FEW_PARTS = 16,         /* with fewer parts, pieces are smaller than images                                  */
     PARTIAL_BYTES = 8 << 20 /* for these sums, unless that leaves too few chunks                          */
 };
 
 static bool takes(const hni_conv *g)
 {
-    return g->kernel_height == 3 && g->kernel_width == 3 && g->stride == 1 && g->padding <= 2;
+    return g->dtype != HN_BF16 && g->kernel_height == 3 && g->kernel_width == 3 && g->stride == 1 && g->padding <= 2;
 }
 
 /* The convolution that computes dx from dy. */
 static hni_conv reversed(const hni_conv *g)
 {
-    return (hni_conv){g->images, g->out_height, g->out_width, g->out, g->height, g->width, g->in, 3, 3,
-                      1,         2 - g->padding};
-}
-
-static int64_t padded(int64_t channels)
-{
-    return (channels + HNI_PANEL - 1) / HNI_PANEL * HNI_PANEL;
-}
-
-/* Floats of transformed weights, or of their gradient: [HNI_POINTS][in][padded(out)]. */
-static int64_t weights(const hni_conv *g)
-{
-    return HNI_POINTS * g->in * padded(g->out);
+    return (hni_conv){g->images, g->out_height,  g->out_width, g->out, g->height, g->width, g->in, 3, 3,
+                      1,         2 - g->padding, g->dtype};
 }
 
 /* Depends on shapes only, as the order of summation does. */
 static int64_t chunk_count(const hni_conv *g)
 {
-    int64_t affordable = PARTIAL_BYTES / 4 / weights(g);
+    int64_t affordable = PARTIAL_BYTES / 4 / hni_winograd_filters(g);
     return affordable < MIN_CHUNKS ? MIN_CHUNKS : hni_min(affordable, MAX_CHUNKS);
 }
 
@@ -57,11 +46,12 @@ static layout layout_of(const hni_conv *g)
 {
     const hni_conv r = reversed(g);
     const int64_t channels = hni_max(g->in, g->out), width = hni_max(g->width, g->out_width);
-    return (layout){.packed = hni_round_up((size_t)hni_max(weights(g), weights(&r)) * sizeof(float)),
-                    .zeros = hni_round_up((size_t)(width * channels) * sizeof(float)),
-                    .sources = hni_round_up((size_t)(HNI_POINTS * BLOCK * channels) * sizeof(float)),
-                    .targets = hni_round_up((size_t)(HNI_POINTS * BLOCK * padded(channels)) * sizeof(float)),
-                    .partial = hni_round_up((size_t)weights(g) * sizeof(float))};
+    return (layout){
+        .packed = hni_round_up((size_t)hni_max(hni_winograd_filters(g), hni_winograd_filters(&r)) * sizeof(float)),
+        .zeros = hni_round_up((size_t)(width * channels) * sizeof(float)),
+        .sources = hni_round_up((size_t)(HNI_POINTS * BLOCK * channels) * sizeof(float)),
+        .targets = hni_round_up((size_t)(HNI_POINTS * BLOCK * hni_winograd_padded(channels)) * sizeof(float)),
+        .partial = hni_round_up((size_t)hni_winograd_filters(g) * sizeof(float))};
 }
 
 static hn_status prepare(hn_context *context, int32_t num_threads, const hni_conv *g, size_t *bytes)
@@ -72,11 +62,15 @@ static hn_status prepare(hn_context *context, int32_t num_threads, const hni_con
     return HN_OK;
 }
 
+/* Tiles are worked on in pieces: a part of the images, or where these are few a block of tiles. */
 typedef struct job {
     const hni_conv *g;
     const hni_winograd *isa;
-    int64_t high, wide;         /* tiles of an image */
-    int64_t tiles, chunk_tiles; /* of all images; of a chunk, a multiple of BLOCK */
+    const hni_conv_visit *visit;
+    int64_t high, wide; /* tiles of an image */
+    int64_t tiles;      /* of all images     */
+    int64_t piece_tiles, pieces, chunks;
+    bool by_parts;
     const float *x, *dy;
     float *y;
     const float *packed, *zeros;
@@ -91,20 +85,26 @@ static job job_of(const hni_conv *g, const layout *l, void *scratch, int32_t num
              .isa = hni_winograd_best(),
              .high = (g->out_height + 1) / 2,
              .wide = (g->out_width + 1) / 2,
+             .by_parts = hni_conv_part_count(g) >= FEW_PARTS,
              .packed = scratch,
              .zeros = (float *)(void *)((char *)scratch + l->packed),
              .own = (char *)scratch + l->packed + l->zeros,
              .bytes = *l};
     j.partials = j.own + (size_t)num_threads * (l->sources + l->targets);
     j.tiles = g->images * j.high * j.wide;
-    const int64_t chunks = chunk_count(g);
-    j.chunk_tiles = ((j.tiles + chunks - 1) / chunks + BLOCK - 1) / BLOCK * BLOCK;
+    j.piece_tiles = j.by_parts ? hni_conv_part_images(g) * j.high * j.wide : BLOCK;
+    j.pieces = (j.tiles + j.piece_tiles - 1) / j.piece_tiles;
     return j;
 }
 
-static int64_t chunks_of(const job *j)
+/* The tiles of pieces [piece, last). */
+typedef struct span {
+    int64_t first, end;
+} span;
+
+static span tiles_of(const job *j, int64_t piece, int64_t last)
 {
-    return (j->tiles + j->chunk_tiles - 1) / j->chunk_tiles;
+    return (span){piece * j->piece_tiles, hni_min(last * j->piece_tiles, j->tiles)};
 }
 
 static float *sources(const job *j, int32_t thread)
@@ -157,14 +157,13 @@ static void result_rows(const job *j, const run *r, float *y, float *rows[2])
     rows[1] = row + 1 < g->out_height ? rows[0] + row_floats : NULL;
 }
 
-static void forward_chunk(void *arg, int64_t chunk, int32_t thread)
+static void forward_tiles(const job *j, span tiles, int32_t thread)
 {
-    const job *j = arg;
     const hni_conv *g = j->g;
-    const int64_t end = hni_min((chunk + 1) * j->chunk_tiles, j->tiles), n = padded(g->out);
+    const int64_t n = hni_winograd_padded(g->out);
     float *v = sources(j, thread), *m = targets(j, thread);
-    for (int64_t first = chunk * j->chunk_tiles; first < end; first += BLOCK) {
-        const int64_t count = hni_min(BLOCK, end - first);
+    for (int64_t first = tiles.first; first < tiles.end; first += BLOCK) {
+        const int64_t count = hni_min(BLOCK, tiles.end - first);
         transform(j, first, count, v);
         for (int64_t p = 0; p < HNI_POINTS; ++p)
             j->isa->multiply(count, n, g->in, v + p * count * g->in, g->in, j->packed + p * g->in * n,
@@ -179,17 +178,16 @@ static void forward_chunk(void *arg, int64_t chunk, int32_t thread)
     }
 }
 
-static void weight_gradient_chunk(void *arg, int64_t chunk, int32_t thread)
+/* Adds to the chunk's gradient of w. */
+static void gradient_tiles(const job *j, span tiles, float *partial, int32_t thread)
 {
-    const job *j = arg;
     const hni_conv *g = j->g;
-    const int64_t end = hni_min((chunk + 1) * j->chunk_tiles, j->tiles), n = padded(g->out);
+    const int64_t n = hni_winograd_padded(g->out);
     float *v = sources(j, thread), *m = targets(j, thread);
-    float *partial = (float *)(void *)(j->partials + (size_t)chunk * j->bytes.partial);
-    memset(partial, 0, j->bytes.partial);
-    memset(m, 0, j->bytes.targets); /* the columns that pad a panel stay zero */
-    for (int64_t first = chunk * j->chunk_tiles; first < end; first += BLOCK) {
-        const int64_t count = hni_min(BLOCK, end - first);
+    if (n != g->out)
+        memset(m, 0, j->bytes.targets); /* the columns that pad a panel stay zero */
+    for (int64_t first = tiles.first; first < tiles.end; first += BLOCK) {
+        const int64_t count = hni_min(BLOCK, tiles.end - first);
         transform(j, first, count, v);
         for (int64_t at = first; at < first + count;) {
             const run r = run_at(j, at, first + count);
@@ -204,128 +202,14 @@ static void weight_gradient_chunk(void *arg, int64_t chunk, int32_t thread)
     }
 }
 
-/* ---- weights ----------------------------------------------------------------------------------------------------- */
-
-/* G of F(2x2, 3x3). */
-static const float filter[4][3] = {{1.0f, 0.0f, 0.0f}, {0.5f, 0.5f, 0.5f}, {0.5f, -0.5f, 0.5f}, {0.0f, 0.0f, 1.0f}};
-
-enum { SLICE = 8 }; /* channels a task; fewer would have threads write into each other's cache lines */
-
-typedef struct packing {
-    const hni_conv *g;
-    bool turned;                    /* for dx: by 180 degrees, in and out exchanged */
-    int64_t depth, columns, slices; /* of the packed matrices; slices: of the depth */
-    const float *w;
-    float *packed; /* [HNI_POINTS][columns / HNI_PANEL][depth][HNI_PANEL] */
-} packing;
-
-/* to[p stride ...] = (G g G^T)[p] of HNI_PANEL filters at once. */
-HNI_CLONES static void transform_filters(const float taps[9][HNI_PANEL], float *restrict to, int64_t stride)
-{
-    float half[4][3][HNI_PANEL];
-    for (int i = 0; i < 4; ++i)
-        for (int x = 0; x < 3; ++x)
-            for (int l = 0; l < HNI_PANEL; ++l)
-                half[i][x][l] =
-                    filter[i][0] * taps[x][l] + filter[i][1] * taps[3 + x][l] + filter[i][2] * taps[6 + x][l];
-    for (int p = 0; p < HNI_POINTS; ++p)
-        for (int l = 0; l < HNI_PANEL; ++l)
-            to[p * stride + l] = filter[p % 4][0] * half[p / 4][0][l] + filter[p % 4][1] * half[p / 4][1][l] +
-                                 filter[p % 4][2] * half[p / 4][2][l];
-}
-
-/* A panel of columns (output channels, or for dx input channels; zeros where it pads) and a slice of the depth. */
-static void pack_slice(void *arg, int64_t task, int32_t thread)
-{
-    const packing *p = arg;
-    const int64_t panel = task / p->slices, first = task % p->slices * SLICE, end = hni_min(first + SLICE, p->depth);
-    const int64_t columns = hni_min(p->columns - panel * HNI_PANEL, HNI_PANEL);
-    float taps[9][HNI_PANEL] = {{0}};
-    (void)thread;
-    for (int64_t k = first; k < end; ++k) {
-        for (int64_t l = 0; l < columns; ++l) {
-            const int64_t column = panel * HNI_PANEL + l;
-            const float *w = p->w + 9 * (p->turned ? k * p->columns + column : column * p->depth + k);
-            for (int t = 0; t < 9; ++t)
-                taps[t][l] = w[p->turned ? 8 - t : t];
-        }
-        transform_filters((const float(*)[HNI_PANEL])taps, p->packed + (panel * p->depth + k) * HNI_PANEL,
-                          p->depth * padded(p->columns));
-    }
-}
-
-static void pack(int32_t num_threads, const hni_conv *g, bool turned, const float *w, float *packed)
-{
-    packing p = {.g = g,
-                 .turned = turned,
-                 .depth = turned ? g->out : g->in,
-                 .columns = turned ? g->in : g->out,
-                 .w = w,
-                 .packed = packed};
-    p.slices = (p.depth + SLICE - 1) / SLICE;
-    hni_parallel(num_threads, padded(p.columns) / HNI_PANEL * p.slices, pack_slice, &p);
-}
-
-typedef struct unpacking {
-    const hni_conv *g;
-    int64_t chunks;
-    size_t partial_bytes;
-    char *partials;
-    float *dw;
-} unpacking;
-
-/* taps = G^T s G of HNI_PANEL filters' gradients at once; sums: point apart. */
-HNI_CLONES static void transform_gradients(const float *restrict sums, int64_t point, float taps[9][HNI_PANEL])
-{
-    float half[3][4][HNI_PANEL];
-    for (int y = 0; y < 3; ++y)
-        for (int x = 0; x < 4; ++x)
-            for (int l = 0; l < HNI_PANEL; ++l) {
-                half[y][x][l] = 0.0f;
-                for (int i = 0; i < 4; ++i)
-                    half[y][x][l] += filter[i][y] * sums[(4 * i + x) * point + l];
-            }
-    for (int t = 0; t < 9; ++t)
-        for (int l = 0; l < HNI_PANEL; ++l) {
-            taps[t][l] = 0.0f;
-            for (int i = 0; i < 4; ++i)
-                taps[t][l] += filter[i][t % 3] * half[t / 3][i][l];
-        }
-}
-
-/* A slice of input channels: sums their chunks in order and adds G^T s G to dw. */
-static void add_weight_gradient(void *arg, int64_t task, int32_t thread)
-{
-    const unpacking *u = arg;
-    const hni_conv *g = u->g;
-    (void)thread;
-    const int64_t n = padded(g->out), point = g->in * n, first = task * SLICE, end = hni_min(first + SLICE, g->in);
-    float *sums = (float *)(void *)u->partials + first * n;
-    for (int64_t chunk = 1; chunk < u->chunks; ++chunk)
-        for (int p = 0; p < HNI_POINTS; ++p)
-            hni_accumulate((end - first) * n,
-                           (const float *)(const void *)(u->partials + (size_t)chunk * u->partial_bytes) + p * point +
-                               first * n,
-                           sums + p * point);
-    for (int64_t in = first; in < end; ++in, sums += n)
-        for (int64_t panel = 0; panel < g->out; panel += HNI_PANEL) {
-            float taps[9][HNI_PANEL];
-            transform_gradients(sums + panel, point, taps);
-            for (int64_t l = 0; l < hni_min(HNI_PANEL, g->out - panel); ++l)
-                for (int t = 0; t < 9; ++t)
-                    u->dw[9 * ((panel + l) * g->in + in) + t] += taps[t][l];
-        }
-}
-
 /* ---- the engine -------------------------------------------------------------------------------------------------- */
 
-/* y = x convolved with weights that are packed already. */
-static void convolve(int32_t num_threads, const hni_conv *g, const layout *l, const float *x, float *y, void *scratch)
+static void forward_chunk(void *arg, int64_t chunk, int32_t thread)
 {
-    job j = job_of(g, l, scratch, num_threads);
-    j.x = x;
-    j.y = y;
-    hni_parallel(num_threads, chunks_of(&j), forward_chunk, &j);
+    const job *j = arg;
+    forward_tiles(j, tiles_of(j, chunk * j->pieces / j->chunks, (chunk + 1) * j->pieces / j->chunks), thread);
+    if (j->by_parts)
+        hni_conv_visit_part(j->g, j->visit, chunk, thread);
 }
 
 static void clear_zeros(const layout *l, void *scratch)
@@ -333,36 +217,77 @@ static void clear_zeros(const layout *l, void *scratch)
     memset((char *)scratch + l->packed, 0, l->zeros);
 }
 
-static hn_status forward(hn_context *context, int32_t num_threads, const hni_conv *g, const float *x, const float *w,
-                         float *y, void *scratch)
+static hn_status forward(hn_context *context, int32_t num_threads, const hni_conv *g, const void *x, const float *w,
+                         void *y, void *scratch, const hni_conv_visit *after)
 {
     (void)context;
     const layout l = layout_of(g);
     clear_zeros(&l, scratch);
-    pack(num_threads, g, false, w, scratch);
-    convolve(num_threads, g, &l, x, y, scratch);
+    hni_winograd_pack(num_threads, g, false, w, scratch);
+    job j = job_of(g, &l, scratch, num_threads);
+    j.x = x;
+    j.y = y;
+    j.visit = after;
+    j.chunks = j.by_parts ? j.pieces : hni_min(j.pieces, MAX_CHUNKS);
+    hni_parallel(num_threads, j.chunks, forward_chunk, &j);
+    if (!j.by_parts)
+        hni_conv_visit_all(num_threads, g, after);
     return HN_OK;
 }
 
-static hn_status backward(hn_context *context, int32_t num_threads, const hni_conv *g, const float *x, const float *w,
-                          const float *dy, float *dx, float *dw, void *scratch)
+typedef struct gradients {
+    job data, weights; /* the convolution that gives dx; the one whose dw is wanted */
+    bool dx, dw;
+} gradients;
+
+/* Pieces [first, last) of each; they are the same images where pieces are parts. */
+static void backward_pieces(const gradients *b, span data, span weights, float *partial, int32_t thread)
+{
+    if (b->dx)
+        forward_tiles(&b->data, tiles_of(&b->data, data.first, data.end), thread);
+    if (b->dw)
+        gradient_tiles(&b->weights, tiles_of(&b->weights, weights.first, weights.end), partial, thread);
+}
+
+static void backward_chunk(void *arg, int64_t chunk, int32_t thread)
+{
+    const gradients *b = arg;
+    const job *d = &b->data, *w = &b->weights;
+    const span data = {chunk * d->pieces / w->chunks, (chunk + 1) * d->pieces / w->chunks};
+    const span weights = {chunk * w->pieces / w->chunks, (chunk + 1) * w->pieces / w->chunks};
+    float *partial = (float *)(void *)(w->partials + (size_t)chunk * w->bytes.partial);
+    memset(partial, 0, w->bytes.partial);
+    if (!w->by_parts) {
+        backward_pieces(b, data, weights, partial, thread);
+        return;
+    }
+    for (int64_t part = weights.first; part < weights.end; ++part) {
+        hni_conv_visit_part(w->g, w->visit, part, thread);
+        backward_pieces(b, (span){part, part + 1}, (span){part, part + 1}, partial, thread);
+    }
+}
+
+static hn_status backward(hn_context *context, int32_t num_threads, const hni_conv *g, const void *x, const float *w,
+                          const void *dy, void *dx, float *dw, void *scratch, const hni_conv_visit *before)
 {
     (void)context;
     const layout l = layout_of(g);
+    const hni_conv r = reversed(g);
     clear_zeros(&l, scratch);
-    if (dx != NULL) {
-        const hni_conv r = reversed(g);
-        pack(num_threads, g, true, w, scratch);
-        convolve(num_threads, &r, &l, dy, dx, scratch);
-    }
-    if (dw == NULL)
-        return HN_OK;
-    job j = job_of(g, &l, scratch, num_threads);
-    j.x = x;
-    j.dy = dy;
-    hni_parallel(num_threads, chunks_of(&j), weight_gradient_chunk, &j);
-    unpacking u = {g, chunks_of(&j), l.partial, j.partials, dw};
-    hni_parallel(num_threads, (g->in + SLICE - 1) / SLICE, add_weight_gradient, &u);
+    if (dx != NULL)
+        hni_winograd_pack(num_threads, g, true, w, scratch);
+    gradients b = {job_of(&r, &l, scratch, num_threads), job_of(g, &l, scratch, num_threads), dx != NULL, dw != NULL};
+    b.data.x = dy;
+    b.data.y = dx;
+    b.weights.x = x;
+    b.weights.dy = dy;
+    b.weights.visit = before;
+    b.weights.chunks = hni_min(chunk_count(g), b.weights.pieces);
+    if (!b.weights.by_parts)
+        hni_conv_visit_all(num_threads, g, before);
+    hni_parallel(num_threads, b.weights.chunks, backward_chunk, &b);
+    if (dw != NULL)
+        hni_winograd_unpack_add(num_threads, g, b.weights.chunks, l.partial, (float *)(void *)b.weights.partials, dw);
     return HN_OK;
 }
 

@@ -34,6 +34,30 @@ void hni_accumulate(int64_t n, const float *from, float *to)
     add(n, from, to);
 }
 
+enum { SLICE = 4096 }; /* floats a task */
+
+typedef struct sum_job {
+    int64_t n, count;
+    size_t stride_bytes;
+    float *arrays;
+} sum_job;
+
+static void sum_slice(void *arg, int64_t task, int32_t thread)
+{
+    const sum_job *s = arg;
+    const int64_t at = task * SLICE, n = hni_min(SLICE, s->n - at);
+    (void)thread;
+    for (int64_t i = 1; i < s->count; ++i)
+        add(n, (const float *)(const void *)((const char *)s->arrays + (size_t)i * s->stride_bytes) + at,
+            s->arrays + at);
+}
+
+void hni_accumulate_all(int32_t num_threads, int64_t n, int64_t count, size_t stride_bytes, float *arrays)
+{
+    sum_job s = {n, count, stride_bytes, arrays};
+    hni_parallel(num_threads, (n + SLICE - 1) / SLICE, sum_slice, &s);
+}
+
 HNI_CLONES static void relu(int64_t n, const float *restrict x, float *restrict y)
 {
     for (int64_t i = 0; i < n; ++i)

@@ -8,6 +8,9 @@
 /* to += from on the calling thread; the arrays must not overlap. */
 void hni_accumulate(int64_t n, const float *from, float *to);
 
+/* The first of `count` arrays of n floats, stride_bytes apart, += the others in order. */
+void hni_accumulate_all(int32_t num_threads, int64_t n, int64_t count, size_t stride_bytes, float *arrays);
+
 /* y = max(x, 0), n values; a NaN stays. */
 void hni_relu_forward(int32_t num_threads, int64_t n, const float *x, float *y);
 /* dx = dy where y > 0, else 0. */

@@ -42,4 +42,7 @@ const hni_winograd *hni_winograd_variant(int index);
 /* The last of them. */
 const hni_winograd *hni_winograd_best(void);
 
+extern const hni_winograd hni_winograd_portable, hni_winograd_avx2,
+    hni_winograd_avx512; /* x86's: if HNI_X86_VARIANTS */
+
 #endif

@@ -1,5 +1,3 @@
-#include "kernel/winograd_variants.h"
-
 #define TABLE hni_winograd_avx2
 #define NAME "avx2"
 #define LANES 8

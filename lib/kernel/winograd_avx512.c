@@ -1,5 +1,3 @@
-#include "kernel/winograd_variants.h"
-
 #define TABLE hni_winograd_avx512
 #define NAME "avx512"
 #define LANES 16

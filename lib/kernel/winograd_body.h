@@ -2,44 +2,18 @@
  *   TABLE  the table's name          NAME  "its name in words"
  *   LANES  floats in a vector        ROWS  rows of a product kept in registers, beside one panel's columns
  * and is compiled with that instruction set's flags.                                                                  */
+#include "kernel/vec.h"
 #include "kernel/winograd.h"
 
 #include <stddef.h>
-#include <string.h>
-
-typedef float vec __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
 
 enum { VECS = HNI_PANEL / LANES };
-
-/* s - 0 is s, whatever its sign: compilers make it one broadcast. */
-static inline vec splat(float s)
-{
-    return s - (vec){0};
-}
-
-/* The first n floats, zeros behind them. With the constant n = LANES it is one load. */
-static inline __attribute__((always_inline)) vec load(const float *p, int64_t n)
-{
-    if (n == LANES)
-        return *(const vec *)(const void *)p;
-    vec v = {0};
-    memcpy(&v, p, (size_t)n * sizeof *p);
-    return v;
-}
-
-static inline __attribute__((always_inline)) void store(float *p, int64_t n, vec v)
-{
-    if (n == LANES)
-        *(vec *)(void *)p = v;
-    else
-        memcpy(p, &v, (size_t)n * sizeof *p);
-}
 
 /* ---- transforms -------------------------------------------------------------------------------------------------- */
 
 /* One column of B^T d: channels [c, c + n) of four rows at pixel x. */
-static inline __attribute__((always_inline)) void column_of(const float *const rows[4], int64_t x, int64_t width,
-                                                            int64_t channels, int64_t c, int64_t n, vec t[4])
+HNI_INLINE void column_of(const float *const rows[4], int64_t x, int64_t width, int64_t channels, int64_t c, int64_t n,
+                          vec t[4])
 {
     if (x < 0 || x >= width) {
         t[0] = t[1] = t[2] = t[3] = (vec){0};
@@ -54,9 +28,8 @@ static inline __attribute__((always_inline)) void column_of(const float *const r
 }
 
 /* Neighbouring tiles share two of their four columns: t keeps these in turn. */
-static inline __attribute__((always_inline)) void input_lanes(int64_t tiles, int64_t channels,
-                                                              const float *const rows[4], int64_t column, int64_t width,
-                                                              int64_t c, int64_t n, float *v, int64_t stride)
+HNI_INLINE void input_lanes(int64_t tiles, int64_t channels, const float *const rows[4], int64_t column, int64_t width,
+                            int64_t c, int64_t n, float *v, int64_t stride)
 {
     vec t0[4], t1[4], t2[4], t3[4];
     column_of(rows, column, width, channels, c, n, t0);
@@ -86,9 +59,8 @@ static void input(int64_t tiles, int64_t channels, const float *const rows[4], i
         input_lanes(tiles, channels, rows, column, width, c, channels - c, v, stride);
 }
 
-static inline __attribute__((always_inline)) void output_lanes(int64_t tiles, int64_t channels, const float *m,
-                                                               int64_t ld, int64_t stride, float *const rows[2],
-                                                               int64_t columns, int64_t c, int64_t n)
+HNI_INLINE void output_lanes(int64_t tiles, int64_t channels, const float *m, int64_t ld, int64_t stride,
+                             float *const rows[2], int64_t columns, int64_t c, int64_t n)
 {
     for (int64_t t = 0; t < tiles; ++t) {
         const float *from = m + t * ld + c;
@@ -118,9 +90,8 @@ static void output(int64_t tiles, int64_t channels, const float *m, int64_t ld, 
         output_lanes(tiles, channels, m, ld, stride, rows, columns, c, channels - c);
 }
 
-static inline __attribute__((always_inline)) void gradient_lanes(int64_t tiles, int64_t channels,
-                                                                 const float *const rows[2], int64_t columns, float *v,
-                                                                 int64_t ld, int64_t stride, int64_t c, int64_t n)
+HNI_INLINE void gradient_lanes(int64_t tiles, int64_t channels, const float *const rows[2], int64_t columns, float *v,
+                               int64_t ld, int64_t stride, int64_t c, int64_t n)
 {
     const vec zero = {0};
     for (int64_t t = 0; t < tiles; ++t) {
@@ -153,9 +124,8 @@ static void gradient(int64_t tiles, int64_t channels, const float *const rows[2]
 
 /* rows x HNI_PANEL of a product, kept in registers: c (rows ldc apart) = (c where add is set) + sum over k of
  * a[r row_stride + k depth_stride] b[k b_stride ...]. rows and add are constants wherever it is called.               */
-static inline __attribute__((always_inline)) void product(int rows, int add, int64_t depth, const float *a,
-                                                          int64_t row_stride, int64_t depth_stride, const float *b,
-                                                          int64_t b_stride, float *c, int64_t ldc)
+HNI_INLINE void product(int rows, int add, int64_t depth, const float *a, int64_t row_stride, int64_t depth_stride,
+                        const float *b, int64_t b_stride, float *c, int64_t ldc)
 {
     vec sum[ROWS][VECS];
     for (int r = 0; r < rows; ++r)

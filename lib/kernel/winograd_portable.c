@@ -1,5 +1,3 @@
-#include "kernel/winograd_variants.h"
-
 #define TABLE hni_winograd_portable
 #define NAME "portable"
 #define LANES 4

@@ -67,9 +67,19 @@ size_t hni_norm_workspace_bytes(const hni_norm *b)
     return 2 * channel_bytes(b);
 }
 
-size_t hni_norm_scratch_bytes(const hni_norm *b, int64_t rows)
+hni_batchnorm hni_norm_kernel(const hni_norm *b, int32_t dtype, int64_t rows, int64_t part_rows)
 {
-    return hni_batchnorm_scratch_bytes(rows, b->channels);
+    return (hni_batchnorm){rows, b->channels, b->options.eps, dtype, part_rows};
+}
+
+static const float *mean_in(const void *workspace)
+{
+    return workspace;
+}
+
+static const float *variance_in(const hni_norm *b, const void *workspace)
+{
+    return (const float *)(const void *)((const char *)workspace + channel_bytes(b));
 }
 
 static void update_running(const hni_norm *b, int64_t rows, const float *mean, const float *var)
@@ -82,29 +92,34 @@ static void update_running(const hni_norm *b, int64_t rows, const float *mean, c
     }
 }
 
-void hni_norm_forward(const hni_norm *b, int32_t num_threads, int32_t mode, int64_t rows, const float *x,
-                      const float *addend, int32_t relu, float *y, void *workspace, void *scratch)
+void hni_norm_end_statistics(const hni_norm *b, const hni_batchnorm_pass *pass, void *workspace)
 {
-    const hni_batchnorm k = {rows, b->channels, b->options.eps};
-    const float *mean = hn_tensor_cdata(b->running_mean), *var = hn_tensor_cdata(b->running_var);
-    if (mode == HN_MODE_TRAIN) {
-        float *batch_mean = workspace, *batch_var = (float *)(void *)((char *)workspace + channel_bytes(b));
-        hni_batchnorm_statistics(num_threads, &k, x, batch_mean, batch_var, scratch);
-        update_running(b, rows, batch_mean, batch_var);
-        mean = batch_mean;
-        var = batch_var;
-    }
-    hni_batchnorm_forward(num_threads, &k, x, mean, var, hn_tensor_cdata(b->weight), hn_tensor_cdata(b->bias), addend,
-                          relu != 0, y, scratch);
+    float *mean = workspace, *var = (float *)(void *)((char *)workspace + channel_bytes(b));
+    hni_batchnorm_end_statistics(pass, mean, var);
+    update_running(b, pass->b.rows, mean, var);
 }
 
-void hni_norm_backward(const hni_norm *b, int32_t num_threads, int64_t rows, const float *x, const float *y,
-                       const float *dy, float *dx, float *daddend, const void *workspace, void *scratch)
+void hni_norm_begin_forward(const hni_norm *b, hni_batchnorm_pass *pass, const hni_batchnorm *k, int32_t mode,
+                            const void *x, const void *addend, int32_t relu, void *y, const void *workspace,
+                            void *scratch)
 {
-    const hni_batchnorm k = {rows, b->channels, b->options.eps};
-    const float *mean = workspace, *var = (const float *)(const void *)((const char *)workspace + channel_bytes(b));
-    hni_batchnorm_backward(num_threads, &k, x, mean, var, hn_tensor_cdata(b->weight), y, dy, dx, daddend,
-                           hn_tensor_data(b->dweight), hn_tensor_data(b->dbias), scratch);
+    const bool training = mode == HN_MODE_TRAIN;
+    hni_batchnorm_begin_forward(pass, k, x, training ? mean_in(workspace) : hn_tensor_cdata(b->running_mean),
+                                training ? variance_in(b, workspace) : hn_tensor_cdata(b->running_var),
+                                hn_tensor_cdata(b->weight), hn_tensor_cdata(b->bias), addend, relu != 0, y, scratch);
+}
+
+void hni_norm_begin_sums(const hni_norm *b, hni_batchnorm_pass *pass, const hni_batchnorm *k, const void *x,
+                         const void *y, const void *dy, void *daddend, const void *workspace, void *scratch)
+{
+    (void)b;
+    hni_batchnorm_begin_sums(pass, k, x, mean_in(workspace), y, dy, daddend, scratch);
+}
+
+void hni_norm_end_sums(const hni_norm *b, const hni_batchnorm_pass *pass, const void *workspace)
+{
+    hni_batchnorm_end_sums(pass, variance_in(b, workspace), hn_tensor_cdata(b->weight), hn_tensor_data(b->dweight),
+                           hn_tensor_data(b->dbias));
 }
 
 /* ---- the layer --------------------------------------------------------------------------------------------------- */
@@ -122,11 +137,17 @@ static int64_t rows_of(const hn_desc *input)
     return rows;
 }
 
+static hni_batchnorm kernel_of(const hni_norm *b, const hn_desc *input)
+{
+    const int64_t rows = rows_of(input);
+    return hni_norm_kernel(b, input->dtype, rows, hni_batchnorm_part_rows(rows, b->channels));
+}
+
 static hn_status plan(const void *self, const hn_desc *input, int32_t mode, int32_t num_threads, hn_layer_plan *plan)
 {
     const hni_norm *b = &((const batchnorm *)self)->norm;
     (void)num_threads;
-    HNI_TRY(hni_layer_check_input("batchnorm", input, 0));
+    HNI_TRY(hni_layer_check_floats("batchnorm", input, 0));
     HNI_FAIL_IF(input->ndim < 2, HN_E_SHAPE, "batchnorm: the input has 1 dimension; it must have rows and channels");
     HNI_FAIL_IF(input->dim[input->ndim - 1] != b->channels, HN_E_SHAPE,
                 "batchnorm: the input has %" PRId64 " channels, not %" PRId64, input->dim[input->ndim - 1],
@@ -134,23 +155,40 @@ static hn_status plan(const void *self, const hn_desc *input, int32_t mode, int3
     HNI_TRY(hni_norm_check_rows("batchnorm", rows_of(input), mode));
     plan->output = *input;
     plan->workspace_bytes = mode == HN_MODE_TRAIN ? hni_norm_workspace_bytes(b) : 0;
-    plan->scratch_bytes = hni_norm_scratch_bytes(b, rows_of(input));
+    const int64_t parts = hni_batchnorm_part_bound(rows_of(input), b->channels);
+    plan->scratch_bytes = hni_batchnorm_scratch_bytes(b->channels, parts);
     return HN_OK;
 }
 
 static hn_status forward(void *self, const hn_layer_call *call)
 {
-    const batchnorm *b = self;
-    hni_norm_forward(&b->norm, call->num_threads, call->mode, rows_of(&call->input), call->x, call->addend, call->relu,
-                     call->y, call->workspace, call->scratch);
+    const hni_norm *b = &((const batchnorm *)self)->norm;
+    const hni_batchnorm k = kernel_of(b, &call->input);
+    hni_batchnorm_pass pass;
+    if (call->mode == HN_MODE_TRAIN) {
+        hni_batchnorm_begin_statistics(&pass, &k, call->x, call->scratch);
+        hni_batchnorm_run(call->num_threads, &pass, hni_batchnorm_statistics);
+        hni_norm_end_statistics(b, &pass, call->workspace);
+    }
+    hni_norm_begin_forward(b, &pass, &k, call->mode, call->x, call->addend, call->relu, call->y, call->workspace,
+                           call->scratch);
+    hni_batchnorm_run(call->num_threads, &pass, hni_batchnorm_forward);
     return HN_OK;
 }
 
 static hn_status backward(void *self, const hn_layer_call *call)
 {
-    const batchnorm *b = self;
-    hni_norm_backward(&b->norm, call->num_threads, rows_of(&call->input), call->x, call->relu ? call->y : NULL,
-                      call->dy, call->dx, call->daddend, call->workspace, call->scratch);
+    const hni_norm *b = &((const batchnorm *)self)->norm;
+    const hni_batchnorm k = kernel_of(b, &call->input);
+    hni_batchnorm_pass pass;
+    hni_norm_begin_sums(b, &pass, &k, call->x, call->relu ? call->y : NULL, call->dy, call->daddend, call->workspace,
+                        call->scratch);
+    hni_batchnorm_run(call->num_threads, &pass, hni_batchnorm_sums);
+    hni_norm_end_sums(b, &pass, call->workspace);
+    if (call->dx == NULL)
+        return HN_OK;
+    hni_batchnorm_begin_gradient(&pass, call->dx);
+    hni_batchnorm_run(call->num_threads, &pass, hni_batchnorm_gradient);
     return HN_OK;
 }
 

@@ -22,11 +22,19 @@ void hni_norm_init(const hni_norm *b);
 hn_status hni_norm_check_rows(const char *kind, int64_t rows, int32_t mode);
 /* Kept from forward to backward: mean and variance of the batch. */
 size_t hni_norm_workspace_bytes(const hni_norm *b);
-size_t hni_norm_scratch_bytes(const hni_norm *b, int64_t rows);
-/* In training updates the running statistics. workspace: unused in inference. Arrays as in kernel/batchnorm.h. */
-void hni_norm_forward(const hni_norm *b, int32_t num_threads, int32_t mode, int64_t rows, const float *x,
-                      const float *addend, int32_t relu, float *y, void *workspace, void *scratch);
-void hni_norm_backward(const hni_norm *b, int32_t num_threads, int64_t rows, const float *x, const float *y,
-                       const float *dy, float *dx, float *daddend, const void *workspace, void *scratch);
+
+/* The passes of kernel/batchnorm.h with this layer's parameters. Arrays are of dtype; the caller calls the passes'
+ * functions for the parts between begin and end.                                                                      */
+hni_batchnorm hni_norm_kernel(const hni_norm *b, int32_t dtype, int64_t rows, int64_t part_rows);
+/* After hni_batchnorm_begin_statistics: keeps them in workspace and updates the running ones. */
+void hni_norm_end_statistics(const hni_norm *b, const hni_batchnorm_pass *pass, void *workspace);
+/* In training with the statistics in workspace, in inference with the running ones. */
+void hni_norm_begin_forward(const hni_norm *b, hni_batchnorm_pass *pass, const hni_batchnorm *k, int32_t mode,
+                            const void *x, const void *addend, int32_t relu, void *y, const void *workspace,
+                            void *scratch);
+void hni_norm_begin_sums(const hni_norm *b, hni_batchnorm_pass *pass, const hni_batchnorm *k, const void *x,
+                         const void *y, const void *dy, void *daddend, const void *workspace, void *scratch);
+/* Adds to the parameters' gradients. */
+void hni_norm_end_sums(const hni_norm *b, const hni_batchnorm_pass *pass, const void *workspace);
 
 #endif

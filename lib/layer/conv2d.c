@@ -74,7 +74,9 @@ void hni_conv2d_init(const hni_conv2d *c, hn_rng *rng)
 hn_status hni_conv2d_geometry(const hni_conv2d *c, const char *kind, const hn_desc *input, hni_conv *g, hn_desc *output)
 {
     const hn_conv2d_options *o = &c->options;
-    HNI_TRY(hni_layer_check_input(kind, input, 4));
+    HNI_TRY(hni_layer_check_floats(kind, input, 4));
+    HNI_FAIL_IF(input->dtype == HN_BF16 && o->bias, HN_E_SHAPE,
+                "%s: the input is bf16; a convolution with a bias takes f32 alone", kind);
     HNI_FAIL_IF(input->dim[3] != o->in_channels, HN_E_SHAPE, "%s: the input has %" PRId64 " channels, not %d", kind,
                 input->dim[3], (int)o->in_channels);
     *g = (hni_conv){.images = input->dim[0],
@@ -85,18 +87,25 @@ hn_status hni_conv2d_geometry(const hni_conv2d *c, const char *kind, const hn_de
                     .kernel_height = o->kernel,
                     .kernel_width = o->kernel,
                     .stride = o->stride,
-                    .padding = o->padding};
+                    .padding = o->padding,
+                    .dtype = input->dtype};
     HNI_FAIL_IF(!hni_conv_fit(g), HN_E_SHAPE,
                 "%s: kernel %d does not fit into images of %" PRId64 "x%" PRId64 " with padding %d", kind,
                 (int)o->kernel, g->height, g->width, (int)o->padding);
-    *output = (hn_desc){HN_F32, 4, {g->images, g->out_height, g->out_width, g->out}};
+    *output = (hn_desc){input->dtype, 4, {g->images, g->out_height, g->out_width, g->out}};
     return HN_OK;
 }
 
 hn_status hni_conv2d_prepare(const hni_conv2d *c, hn_context *context, int32_t num_threads, const hni_conv *g,
                              size_t *bytes)
 {
-    HNI_TRY(hni_conv_engine_for(context, g)->prepare(context, num_threads, g, bytes));
+    const hni_conv_engine *engine = hni_conv_engine_for(context, g);
+    HNI_FAIL_IF(
+        engine == NULL, HN_E_UNSUPPORTED,
+        "conv2d: the engine %s cannot compute in bf16 here; that takes onednn or auto, a build with oneDNN and a CPU "
+        "with AVX512-BF16",
+        hn_engine_name(hn_context_engine(context)));
+    HNI_TRY(engine->prepare(context, num_threads, g, bytes));
     const size_t bias = c->options.bias ? hni_bias_scratch_bytes(g->out) : 0;
     *bytes = *bytes > bias ? *bytes : bias;
     return HN_OK;
@@ -107,22 +116,22 @@ static int64_t pixels(const hni_conv *g)
     return g->images * g->out_height * g->out_width;
 }
 
-hn_status hni_conv2d_forward(const hni_conv2d *c, const hn_layer_call *call, const hni_conv *g, const float *x,
-                             float *y, void *scratch)
+hn_status hni_conv2d_forward(const hni_conv2d *c, const hn_layer_call *call, const hni_conv *g, const void *x, void *y,
+                             void *scratch, const hni_conv_visit *after)
 {
     HNI_TRY(hni_conv_engine_for(call->context, g)
-                ->forward(call->context, call->num_threads, g, x, hn_tensor_cdata(c->weight), y, scratch));
+                ->forward(call->context, call->num_threads, g, x, hn_tensor_cdata(c->weight), y, scratch, after));
     if (c->bias != NULL)
         hni_bias_forward(call->num_threads, pixels(g), g->out, hn_tensor_cdata(c->bias), y);
     return HN_OK;
 }
 
-hn_status hni_conv2d_backward(const hni_conv2d *c, const hn_layer_call *call, const hni_conv *g, const float *x,
-                              const float *dy, float *dx, void *scratch)
+hn_status hni_conv2d_backward(const hni_conv2d *c, const hn_layer_call *call, const hni_conv *g, const void *x,
+                              const void *dy, void *dx, void *scratch, const hni_conv_visit *before)
 {
     HNI_TRY(hni_conv_engine_for(call->context, g)
                 ->backward(call->context, call->num_threads, g, x, hn_tensor_cdata(c->weight), dy, dx,
-                           hn_tensor_data(c->dweight), scratch));
+                           hn_tensor_data(c->dweight), scratch, before));
     if (c->bias != NULL)
         hni_bias_backward(call->num_threads, pixels(g), g->out, dy, hn_tensor_data(c->dbias), scratch);
     return HN_OK;
@@ -150,7 +159,7 @@ static hn_status forward(void *self, const hn_layer_call *call)
     hni_conv g;
     hn_desc output;
     HNI_TRY(hni_conv2d_geometry(&c->conv, "conv2d", &call->input, &g, &output));
-    return hni_conv2d_forward(&c->conv, call, &g, call->x, call->y, call->scratch);
+    return hni_conv2d_forward(&c->conv, call, &g, call->x, call->y, call->scratch, NULL);
 }
 
 static hn_status backward(void *self, const hn_layer_call *call)
@@ -159,7 +168,7 @@ static hn_status backward(void *self, const hn_layer_call *call)
     hni_conv g;
     hn_desc output;
     HNI_TRY(hni_conv2d_geometry(&c->conv, "conv2d", &call->input, &g, &output));
-    return hni_conv2d_backward(&c->conv, call, &g, call->x, call->dy, call->dx, call->scratch);
+    return hni_conv2d_backward(&c->conv, call, &g, call->x, call->dy, call->dx, call->scratch, NULL);
 }
 
 static void init(void *self, hn_rng *rng)

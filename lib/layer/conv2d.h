@@ -25,12 +25,12 @@ hn_status hni_conv2d_geometry(const hni_conv2d *c, const char *kind, const hn_de
 /* Prepares forward and backward; *bytes: their scratch, the bias included. */
 hn_status hni_conv2d_prepare(const hni_conv2d *c, hn_context *context, int32_t num_threads, const hni_conv *g,
                              size_t *bytes);
-/* Of a call: context, number of threads, scratch. */
-hn_status hni_conv2d_forward(const hni_conv2d *c, const hn_layer_call *call, const hni_conv *g, const float *x,
-                             float *y, void *scratch);
-/* dx may be NULL. */
-hn_status hni_conv2d_backward(const hni_conv2d *c, const hn_layer_call *call, const hni_conv *g, const float *x,
-                              const float *dy, float *dx, void *scratch);
+/* Of a call: context and number of threads. after: as in kernel/conv.h; it sees y without the bias. */
+hn_status hni_conv2d_forward(const hni_conv2d *c, const hn_layer_call *call, const hni_conv *g, const void *x, void *y,
+                             void *scratch, const hni_conv_visit *after);
+/* dx may be NULL; before: as in kernel/conv.h. */
+hn_status hni_conv2d_backward(const hni_conv2d *c, const hn_layer_call *call, const hni_conv *g, const void *x,
+                              const void *dy, void *dx, void *scratch, const hni_conv_visit *before);
 
 /* prefix followed by name, as hn_layer_add_param with weight_decay; grad NULL for a buffer. */
 hn_status hni_add_named_param(hn_layer *layer, const char *prefix, const char *name, const hn_desc *desc,

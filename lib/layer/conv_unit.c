@@ -1,5 +1,8 @@
-/* y = relu?(batchnorm(conv(x)) + addend). The convolution's result z is kept for backward, which then writes the
- * gradient of z over it.                                                                                         */
+/* y = relu?(batchnorm(conv(x)) + addend). In training the convolution's result z is kept for backward, which then writes
+ * the gradient of z over it; in inference y takes its place.
+ *
+ * Batch norm's sums go over each part of z right after the convolution wrote it, and the gradient of z is computed right
+ * before the convolution's backward reads it: both while the part is in the cache.                                      */
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/tensor.h"
@@ -23,7 +26,17 @@ static int64_t rows_of(const hni_conv *g)
 
 static size_t z_bytes(const hni_conv *g)
 {
-    return hni_round_up((size_t)(rows_of(g) * g->out) * sizeof(float));
+    return hni_round_up((size_t)(rows_of(g) * g->out) * hn_dtype_bytes(g->dtype));
+}
+
+static size_t norm_scratch_bytes(const hni_conv *g)
+{
+    return hni_round_up(hni_batchnorm_scratch_bytes(g->out, hni_conv_part_bound(g)));
+}
+
+static hni_batchnorm kernel_of(const conv_unit *u, const hni_conv *g)
+{
+    return hni_norm_kernel(&u->norm, g->dtype, rows_of(g), hni_conv_part_images(g) * g->out_height * g->out_width);
 }
 
 static hn_status plan(const void *self, const hn_desc *input, int32_t mode, int32_t num_threads, hn_layer_plan *plan)
@@ -37,12 +50,36 @@ static hn_status plan(const void *self, const hn_desc *input, int32_t mode, int3
     HNI_TRY(hni_norm_check_rows("conv_unit", rows_of(&g), mode));
     size_t conv;
     HNI_TRY(hni_conv2d_prepare(&u->conv, u->context, num_threads, &g, &conv));
-    size_t norm = hni_norm_scratch_bytes(&u->norm, rows_of(&g));
-    plan->scratch_bytes = conv > norm ? conv : norm;
+    plan->scratch_bytes = norm_scratch_bytes(&g) + conv;
     if (mode == HN_MODE_TRAIN)
         plan->workspace_bytes = z_bytes(&g) + hni_norm_workspace_bytes(&u->norm);
-    else
-        plan->scratch_bytes += z_bytes(&g);
+    return HN_OK;
+}
+
+/* What both directions find in a call's memory: z and the batch's statistics in workspace; scratch of batch norm, which
+ * lives through the convolution, and of the convolution.                                                              */
+typedef struct memory {
+    void *z, *statistics, *norm_scratch, *conv_scratch;
+} memory;
+
+static memory memory_of(const hn_layer_call *call, const hni_conv *g)
+{
+    const bool training = call->mode == HN_MODE_TRAIN;
+    return (memory){.z = training ? call->workspace : call->y,
+                    .statistics = training ? (char *)call->workspace + z_bytes(g) : NULL,
+                    .norm_scratch = call->scratch,
+                    .conv_scratch = (char *)call->scratch + norm_scratch_bytes(g)};
+}
+
+/* z, and fn of the pass for every part of it. A bias is added when the convolution is done: the pass then comes after. */
+static hn_status convolve(const conv_unit *u, const hn_layer_call *call, const hni_conv *g, const memory *m,
+                          hni_batchnorm_pass *pass, hni_batchnorm_fn fn)
+{
+    const bool whole = u->conv.options.bias != 0;
+    const hni_conv_visit visit = {fn, pass};
+    HNI_TRY(hni_conv2d_forward(&u->conv, call, g, call->x, m->z, m->conv_scratch, whole ? NULL : &visit));
+    if (whole)
+        hni_batchnorm_run(call->num_threads, pass, fn);
     return HN_OK;
 }
 
@@ -51,14 +88,21 @@ static hn_status forward(void *self, const hn_layer_call *call)
     const conv_unit *u = self;
     hni_conv g;
     hn_desc output;
+    hni_batchnorm_pass pass;
     HNI_TRY(hni_conv2d_geometry(&u->conv, "conv_unit", &call->input, &g, &output));
-    const int training = call->mode == HN_MODE_TRAIN;
-    float *z = training ? call->workspace : call->scratch;
-    char *scratch = (char *)call->scratch + (training ? 0 : z_bytes(&g));
-    void *statistics = training ? (char *)call->workspace + z_bytes(&g) : NULL;
-    HNI_TRY(hni_conv2d_forward(&u->conv, call, &g, call->x, z, scratch));
-    hni_norm_forward(&u->norm, call->num_threads, call->mode, rows_of(&g), z, call->addend, u->relu || call->relu,
-                     call->y, statistics, scratch);
+    const hni_batchnorm k = kernel_of(u, &g);
+    const memory m = memory_of(call, &g);
+    const int32_t relu = u->relu || call->relu;
+    if (call->mode != HN_MODE_TRAIN) {
+        hni_norm_begin_forward(&u->norm, &pass, &k, call->mode, m.z, call->addend, relu, call->y, NULL, m.norm_scratch);
+        return convolve(u, call, &g, &m, &pass, hni_batchnorm_forward);
+    }
+    hni_batchnorm_begin_statistics(&pass, &k, m.z, m.norm_scratch);
+    HNI_TRY(convolve(u, call, &g, &m, &pass, hni_batchnorm_statistics));
+    hni_norm_end_statistics(&u->norm, &pass, m.statistics);
+    hni_norm_begin_forward(&u->norm, &pass, &k, call->mode, m.z, call->addend, relu, call->y, m.statistics,
+                           m.norm_scratch);
+    hni_batchnorm_run(call->num_threads, &pass, hni_batchnorm_forward);
     return HN_OK;
 }
 
@@ -67,11 +111,17 @@ static hn_status backward(void *self, const hn_layer_call *call)
     const conv_unit *u = self;
     hni_conv g;
     hn_desc output;
+    hni_batchnorm_pass pass;
     HNI_TRY(hni_conv2d_geometry(&u->conv, "conv_unit", &call->input, &g, &output));
-    float *z = call->workspace;
-    hni_norm_backward(&u->norm, call->num_threads, rows_of(&g), z, u->relu || call->relu ? call->y : NULL, call->dy, z,
-                      call->daddend, (char *)call->workspace + z_bytes(&g), call->scratch);
-    return hni_conv2d_backward(&u->conv, call, &g, call->x, z, call->dx, call->scratch);
+    const hni_batchnorm k = kernel_of(u, &g);
+    const memory m = memory_of(call, &g);
+    hni_norm_begin_sums(&u->norm, &pass, &k, m.z, u->relu || call->relu ? call->y : NULL, call->dy, call->daddend,
+                        m.statistics, m.norm_scratch);
+    hni_batchnorm_run(call->num_threads, &pass, hni_batchnorm_sums);
+    hni_norm_end_sums(&u->norm, &pass, m.statistics);
+    hni_batchnorm_begin_gradient(&pass, m.z);
+    const hni_conv_visit before = {hni_batchnorm_gradient, &pass};
+    return hni_conv2d_backward(&u->conv, call, &g, call->x, m.z, call->dx, m.conv_scratch, &before);
 }
 
 static void init(void *self, hn_rng *rng)

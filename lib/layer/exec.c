@@ -11,6 +11,7 @@ struct hn_exec {
     hn_context *context;
     hn_layer *layer;
     hn_desc planned; /* input of the largest batch */
+    size_t workspace_bytes, scratch_bytes;
     int32_t mode;
     bool ready; /* forward has run: backward may */
     hn_layer_call call;
@@ -51,6 +52,8 @@ hn_status hn_exec_create(hn_exec **out, hn_context *context, hn_layer *layer, co
     *exec = (hn_exec){.context = context,
                       .layer = layer,
                       .planned = *input,
+                      .workspace_bytes = plan.workspace_bytes,
+                      .scratch_bytes = plan.scratch_bytes,
                       .mode = mode,
                       .y = hni_tensor_view(memory, &plan.output),
                       .memory = memory,
@@ -91,6 +94,11 @@ hn_status hn_exec_forward(hn_exec *exec, const hn_tensor *x, const hn_tensor **y
                 hni_desc_text(&exec->planned, want));
     hn_layer_plan plan;
     HNI_TRY(hn_layer_plan_call(exec->layer, &x->desc, exec->mode, exec->call.num_threads, &plan));
+    HNI_FAIL_IF(plan.workspace_bytes > exec->workspace_bytes || plan.scratch_bytes > exec->scratch_bytes, HN_E_STATE,
+                "hn_exec_forward: the %s wants more memory for %" PRId64 " rows (%zu and %zu bytes) than for %" PRId64
+                " (%zu and %zu)",
+                hn_layer_kind(exec->layer), x->desc.dim[0], plan.workspace_bytes, plan.scratch_bytes,
+                exec->planned.dim[0], exec->workspace_bytes, exec->scratch_bytes);
     exec->ready = false;
     exec->call.input = x->desc;
     exec->call.output = plan.output;

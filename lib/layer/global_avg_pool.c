@@ -1,4 +1,4 @@
-/* N x H x W x C -> N x C. */
+/* N x H x W x C -> N x C; from bf16 it leads back to f32. */
 #include <hybridnet/layers.h>
 
 #include "base/error.h"
@@ -10,7 +10,7 @@ static hn_status plan(const void *self, const hn_desc *input, int32_t mode, int3
     (void)self;
     (void)mode;
     (void)threads;
-    HNI_TRY(hni_layer_check_input("global_avg_pool", input, 4));
+    HNI_TRY(hni_layer_check_floats("global_avg_pool", input, 4));
     plan->output = (hn_desc){HN_F32, 2, {input->dim[0], input->dim[3]}};
     return HN_OK;
 }
@@ -19,7 +19,7 @@ static hn_status forward(void *self, const hn_layer_call *call)
 {
     const int64_t *d = call->input.dim;
     (void)self;
-    hni_avg_pool_forward(call->num_threads, d[0], d[1] * d[2], d[3], call->x, call->y);
+    hni_avg_pool_forward(call->num_threads, call->input.dtype, d[0], d[1] * d[2], d[3], call->x, call->y);
     return HN_OK;
 }
 
@@ -28,7 +28,7 @@ static hn_status backward(void *self, const hn_layer_call *call)
     const int64_t *d = call->input.dim;
     (void)self;
     if (call->dx != NULL)
-        hni_avg_pool_backward(call->num_threads, d[0], d[1] * d[2], d[3], call->dy, call->dx);
+        hni_avg_pool_backward(call->num_threads, call->input.dtype, d[0], d[1] * d[2], d[3], call->dy, call->dx);
     return HN_OK;
 }
 

@@ -164,8 +164,11 @@ hn_status hn_layer_init_params(hn_layer *layer, const hn_rng *rng)
         hn_rng_derive(&stream, rng, "layer", 0);
         layer->ops.init(layer->self, &stream);
     }
+    uint64_t number = 0; /* without the casts: the same seed gives the same weights in every precision */
     for (int64_t i = 0; i < layer->child_count; ++i) {
-        hn_rng_derive(&stream, rng, "child", (uint64_t)i);
+        if ((layer->children[i]->ops.flags & HN_LAYER_CAST) != 0)
+            continue;
+        hn_rng_derive(&stream, rng, "child", number++);
         HNI_TRY(hn_layer_init_params(layer->children[i], &stream));
     }
     return HN_OK;
@@ -264,11 +267,9 @@ void hn_layer_destroy(hn_layer *layer)
     hni_release(context, layer, sizeof *layer);
 }
 
-hn_status hni_layer_check_input(const char *kind, const hn_desc *input, int32_t ndim)
+static hn_status check_shape(const char *kind, const hn_desc *input, int32_t ndim)
 {
     char text[HNI_DESC_TEXT];
-    HNI_FAIL_IF(input->dtype != HN_F32, HN_E_SHAPE, "%s: the input is %s; it must be f32", kind,
-                hni_desc_text(input, text));
     HNI_FAIL_IF(ndim != 0 && input->ndim != ndim, HN_E_SHAPE, "%s: the input is %s; it must have %d dimensions", kind,
                 hni_desc_text(input, text), (int)ndim);
     int64_t count;
@@ -276,4 +277,20 @@ hn_status hni_layer_check_input(const char *kind, const hn_desc *input, int32_t 
     HNI_TRY(hni_desc_size(input, kind, &count, &bytes));
     HNI_FAIL_IF(count == 0, HN_E_SHAPE, "%s: the input is %s; it must not be empty", kind, hni_desc_text(input, text));
     return HN_OK;
+}
+
+hn_status hni_layer_check_input(const char *kind, const hn_desc *input, int32_t ndim)
+{
+    char text[HNI_DESC_TEXT];
+    HNI_FAIL_IF(input->dtype != HN_F32, HN_E_SHAPE, "%s: the input is %s; it must be f32", kind,
+                hni_desc_text(input, text));
+    return check_shape(kind, input, ndim);
+}
+
+hn_status hni_layer_check_floats(const char *kind, const hn_desc *input, int32_t ndim)
+{
+    char text[HNI_DESC_TEXT];
+    HNI_FAIL_IF(input->dtype != HN_F32 && input->dtype != HN_BF16, HN_E_SHAPE,
+                "%s: the input is %s; it must be f32 or bf16", kind, hni_desc_text(input, text));
+    return check_shape(kind, input, ndim);
 }

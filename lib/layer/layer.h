@@ -26,5 +26,7 @@ struct hn_layer {
 
 /* HN_E_SHAPE unless desc is f32 with ndim dimensions (0: any number), all of them positive. kind: for the sentence. */
 hn_status hni_layer_check_input(const char *kind, const hn_desc *input, int32_t ndim);
+/* The same for layers that also take bf16. */
+hn_status hni_layer_check_floats(const char *kind, const hn_desc *input, int32_t ndim);
 
 #endif

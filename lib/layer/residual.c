@@ -31,7 +31,7 @@ typedef struct layout {
 
 static size_t array_bytes(const hn_desc *desc)
 {
-    size_t bytes = sizeof(float);
+    size_t bytes = hn_dtype_bytes(desc->dtype);
     for (int32_t i = 0; i < desc->ndim; ++i)
         bytes *= (size_t)desc->dim[i];
     return hni_round_up(bytes);
@@ -53,7 +53,7 @@ static hn_status geometry(const residual *r, const hn_desc *x, const hn_desc *y,
         for (int32_t i = 0; i < x->ndim; ++i)
             n *= x->dim[i];
         fits = hni_desc_equal(x, y);
-        *g = (hni_shortcut){x->dim[0], 1, 1, n / x->dim[0], 1, 1, n / x->dim[0], 1};
+        *g = (hni_shortcut){x->dim[0], 1, 1, n / x->dim[0], 1, 1, n / x->dim[0], 1, x->dtype};
     } else {
         *g = (hni_shortcut){x->dim[0],
                             x->dim[1],
@@ -62,9 +62,11 @@ static hn_status geometry(const residual *r, const hn_desc *x, const hn_desc *y,
                             (x->dim[1] - 1) / o->stride + 1,
                             (x->dim[2] - 1) / o->stride + 1,
                             o->out_channels,
-                            o->stride};
-        fits = x->ndim == 4 && y->ndim == 4 && x->dim[3] == o->in_channels && y->dim[0] == g->images &&
-               y->dim[1] == g->out_height && y->dim[2] == g->out_width && y->dim[3] == g->out_channels;
+                            o->stride,
+                            x->dtype};
+        fits = x->ndim == 4 && y->ndim == 4 && x->dtype == y->dtype && x->dim[3] == o->in_channels &&
+               y->dim[0] == g->images && y->dim[1] == g->out_height && y->dim[2] == g->out_width &&
+               y->dim[3] == g->out_channels;
     }
     HNI_FAIL_IF(!fits, HN_E_SHAPE, "residual: the shortcut does not lead from %s to the body's %s",
                 hni_desc_text(x, xt), hni_desc_text(y, yt));
@@ -92,9 +94,11 @@ static hn_status plan(const void *self, const hn_desc *input, int32_t mode, int3
     const residual *r = self;
     hni_shortcut g;
     layout l;
-    HNI_TRY(hni_layer_check_input("residual", input, r->options.shortcut == HN_SHORTCUT_IDENTITY ? 0 : 4));
+    HNI_TRY(hni_layer_check_floats("residual", input, r->options.shortcut == HN_SHORTCUT_IDENTITY ? 0 : 4));
     HNI_TRY(make_layout(r, input, mode, threads, &l));
     HNI_TRY(geometry(r, input, &l.body.output, &g));
+    HNI_FAIL_IF(input->dtype == HN_BF16 && !r->fused, HN_E_SHAPE,
+                "residual: in bf16 the body's last layer must be able to add, as a conv unit is; this body's is not");
     plan->output = l.body.output;
     plan->workspace_bytes =
         l.body_kept + l.projection_kept + (r->projection != NULL ? l.y_bytes : 0) + (r->fused ? 0 : l.y_bytes);
@@ -187,7 +191,7 @@ static hn_status backward(void *self, const hn_layer_call *call)
     HNI_TRY(hn_layer_backward(r->projection, &projection));
     if (call->dx != NULL) {
         int64_t n = count(&call->input) / call->input.dim[0];
-        const hni_shortcut same = {call->input.dim[0], 1, 1, n, 1, 1, n, 1};
+        const hni_shortcut same = {call->input.dim[0], 1, 1, n, 1, 1, n, 1, call->input.dtype};
         hni_shortcut_backward_add(call->num_threads, &same, projection.dx, call->dx);
     }
     return HN_OK;

@@ -1,3 +1,4 @@
+#include <hybridnet/context.h>
 #include <hybridnet/layers.h>
 #include <hybridnet/resnet.h>
 
@@ -7,7 +8,7 @@
 #include <stdio.h>
 
 static const hn_resnet_cifar_options defaults = {
-    .struct_size = sizeof defaults, .depth = 32, .in_channels = 3, .width = 16};
+    .struct_size = sizeof defaults, .depth = 32, .in_channels = 3, .width = 16, .precision = HN_F32};
 
 enum { STAGES = 3, MAX_DEPTH = 302, MAX_WIDTH = 4096, MAX_CHANNELS = 4096 };
 
@@ -80,6 +81,18 @@ static hn_status create_stage(hn_layer **out, hn_context *context, int32_t block
     return status;
 }
 
+static hn_status check_precision(const hn_context *context, int32_t precision)
+{
+    HNI_FAIL_IF(precision != 0 && precision != HN_F32 && precision != HN_BF16, HN_E_ARG,
+                "hn_resnet_cifar_create: precision is %d; it must be HN_F32 or HN_BF16", (int)precision);
+    HNI_FAIL_IF(
+        precision == HN_BF16 && !hn_engine_supports(hn_context_engine(context), HN_BF16), HN_E_UNSUPPORTED,
+        "hn_resnet_cifar_create: precision bf16 needs the engine onednn or auto (this context's is %s), a build "
+        "with oneDNN and a CPU with AVX512-BF16",
+        hn_engine_name(hn_context_engine(context)));
+    return HN_OK;
+}
+
 static hn_status check_options(const hn_resnet_cifar_options *o)
 {
     HNI_FAIL_IF(o->depth < 8 || o->depth > MAX_DEPTH || (o->depth - 2) % 6 != 0, HN_E_ARG,
@@ -100,9 +113,17 @@ hn_status hn_resnet_cifar_create(hn_layer **out, hn_context *context, const hn_r
                 out == NULL ? "out" : "context");
     HNI_TRY(hni_options_read(&o, sizeof o, options, "hn_resnet_cifar_create"));
     HNI_TRY(check_options(&o));
+    HNI_TRY(check_precision(context, o.precision));
     hn_layer *net = NULL;
     HNI_TRY(hn_sequential_create(&net, context));
-    hn_status status = add_unit(net, context, "conv1", "bn1", o.in_channels, o.width, 1, 1);
+    hn_status status = HN_OK;
+    if (o.precision == HN_BF16) {
+        hn_layer *cast = NULL;
+        status = hn_cast_create(&cast, context, HN_BF16);
+        status = give(status, net, "", cast);
+    }
+    if (status == HN_OK)
+        status = add_unit(net, context, "conv1", "bn1", o.in_channels, o.width, 1, 1);
     int32_t in = o.width;
     for (int32_t s = 0; s < STAGES && status == HN_OK; ++s) {
         static const char *const names[STAGES] = {"layer1", "layer2", "layer3"};

@@ -1,0 +1,27 @@
+/* bf16.h -- bf16, the upper half of a float, one value at a time; loops over it vectorise. */
+#ifndef HNI_BF16_H
+#define HNI_BF16_H
+
+#include <stdint.h>
+
+typedef uint16_t hni_bf16;
+
+typedef union hni_float_bits {
+    float value;
+    uint32_t bits;
+} hni_float_bits;
+
+static inline float hni_from_bf16(hni_bf16 h)
+{
+    return (hni_float_bits){.bits = (uint32_t)h << 16}.value;
+}
+
+/* To nearest, ties to even; a NaN stays one. */
+static inline hni_bf16 hni_to_bf16(float value)
+{
+    const uint32_t bits = (hni_float_bits){.value = value}.bits;
+    const uint32_t rounded = (bits + 0x7fff + (bits >> 16 & 1)) >> 16, quiet = bits >> 16 | 0x40;
+    return (hni_bf16)(value != value ? quiet : rounded);
+}
+
+#endif
