@@ -107,6 +107,18 @@ void hni_norm_backward(const hni_norm *b, int32_t num_threads, int64_t rows, con
                            hn_tensor_data(b->dweight), hn_tensor_data(b->dbias), scratch);
 }
 
+void hni_norm_cost(const hn_layer_call *call, int32_t relu, bool dx, int32_t pass, hn_layer_cost *cost)
+{
+    int arrays;
+    if (pass == HN_TRACE_FORWARD) /* x for the statistics; x, the addend and y */
+        arrays = (call->mode == HN_MODE_TRAIN) + 2 + (call->addend != NULL);
+    else if (call->daddend != NULL) /* x, dy, y and daddend for the sums; x, daddend and dx */
+        arrays = 3 + (relu != 0) + (dx ? 3 : 0);
+    else /* x, dy and y for the sums; the same and dx */
+        arrays = 2 + (relu != 0) + (dx ? 3 + (relu != 0) : 0);
+    cost->bytes += (double)arrays * hni_layer_bytes(&call->output);
+}
+
 /* ---- the layer --------------------------------------------------------------------------------------------------- */
 
 typedef struct batchnorm {
@@ -154,6 +166,12 @@ static hn_status backward(void *self, const hn_layer_call *call)
     return HN_OK;
 }
 
+static void cost(const void *self, const hn_layer_call *call, int32_t pass, hn_layer_cost *cost)
+{
+    (void)self;
+    hni_norm_cost(call, call->relu, call->dx != NULL, pass, cost);
+}
+
 static void init(void *self, hn_rng *rng)
 {
     (void)rng;
@@ -173,7 +191,8 @@ static const hn_layer_ops ops = {.struct_size = sizeof ops,
                                  .forward = forward,
                                  .backward = backward,
                                  .init = init,
-                                 .destroy = destroy};
+                                 .destroy = destroy,
+                                 .cost = cost};
 
 hn_status hn_batchnorm_create(hn_layer **out, hn_context *context, int64_t channels,
                               const hn_batchnorm_options *options)

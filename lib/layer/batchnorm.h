@@ -28,5 +28,7 @@ void hni_norm_forward(const hni_norm *b, int32_t num_threads, int32_t mode, int6
                       const float *addend, int32_t relu, float *y, void *workspace, void *scratch);
 void hni_norm_backward(const hni_norm *b, int32_t num_threads, int64_t rows, const float *x, const float *y,
                        const float *dy, float *dx, float *daddend, const void *workspace, void *scratch);
+/* Adds what normalising a call's output costs. relu: whether y went through it; dx: whether backward writes one. */
+void hni_norm_cost(const hn_layer_call *call, int32_t relu, bool dx, int32_t pass, hn_layer_cost *cost);
 
 #endif

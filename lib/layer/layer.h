@@ -27,4 +27,8 @@ struct hn_layer {
 /* HN_E_SHAPE unless desc is f32 with ndim dimensions (0: any number), all of them positive. kind: for the sentence. */
 hn_status hni_layer_check_input(const char *kind, const hn_desc *input, int32_t ndim);
 
+/* Elements and bytes of an array, for what a call costs. */
+double hni_layer_count(const hn_desc *desc);
+double hni_layer_bytes(const hn_desc *desc);
+
 #endif
