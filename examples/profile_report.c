@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const double smallest_share = 0.005; /* of a line in the table; the log has them all */
+static const double smallest_share = 0.005; /* of a layer's line in the table; the log has them all */
 
 static const char *pass_name(int32_t pass)
 {
@@ -69,13 +69,13 @@ static int longer_first(const void *a, const void *b)
 
 static void print_table(const struct profile *p, const struct profile_line *lines, double total)
 {
-    struct profile_line smaller = {.kind = "smaller pieces"};
+    struct profile_line smaller = {.kind = "smaller layers"};
     printf("where %.2f s of training went; the machine, %d threads: %.1f GF/s, %.2f GB/s\n", total,
            (int)p->peaks.threads, 1e-9 * p->peaks.flops, 1e-9 * p->peaks.bytes);
     printf("%-34s %-8s %8s %9s %8s %7s %7s %9s\n", "work", "pass", "calls", "seconds", "share", "GF/s", "GB/s",
            "of bound");
     for (int32_t i = 0; i < p->count; ++i)
-        if (lines[i].seconds >= smallest_share * total) {
+        if (lines[i].pass == HN_TRACE_OTHER || lines[i].seconds >= smallest_share * total) {
             print_line(&p->peaks, &lines[i], total);
         } else {
             smaller.calls += lines[i].calls;

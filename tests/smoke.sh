@@ -147,6 +147,7 @@ sed -n 's/^{"event":"profile".*"share":\([^,]*\),.*/\1/p' profile.log |
 "$program" --dataset synthetic --synthetic-images 400 --arch resnet8 --epochs 1 --batch 32 --profile >output ||
     fail "--profile: status $?"
 grep -q '^conv_unit 16->16 32x32 *backward ' output || fail "--profile prints no table: $(cat output)"
+grep -q '^waiting for images ' output || fail "--profile prints no waiting: $(cat output)"
 grep -q '^everything else ' output || fail "--profile prints no rest: $(cat output)"
 
 # ---- bad usage: status 2 and a sentence that names option and value --------------------------------------------------
