@@ -40,7 +40,7 @@ static hn_status cut_tail(hn_dataset **set, const struct options *o)
     hn_long_tail_options tail;
     hn_long_tail_options_init(&tail, sizeof tail);
     tail.ratio = o->imbalance;
-    tail.profile = o->profile;
+    tail.profile = o->imbalance_profile;
     tail.subset = o->subset;
     tail.seed = (uint64_t)o->subset_seed;
     hn_dataset *subset = NULL;

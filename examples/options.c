@@ -34,7 +34,8 @@ static const struct option_row rows[] = {
      "Debian's dataset-fashion-mnist puts them) or CIFAR's binary files"},
     {"imbalance", OPTION_REAL, AT(imbalance), "100", 1, 1e6, "RATIO",
      "training images of the largest class over those of the smallest;\n1 keeps the whole set"},
-    {"profile", OPTION_CHOICE, AT(profile), "exp", 0, 0, "exp|step", "how class sizes fall from the first to the last"},
+    {"imbalance-profile", OPTION_CHOICE, AT(imbalance_profile), "exp", 0, 0, "exp|step",
+     "how class sizes fall from the first to the last"},
     {"subset", OPTION_CHOICE, AT(subset), "own", 0, 0, "own|numpy-legacy",
      "which images stay: this library's choice, or those that LDAM, BBN and\nothers train on"},
     {"subset-seed", OPTION_INTEGER, AT(subset_seed), "0", 0, 4294967295.0, "N", "seed of that choice"},
@@ -107,6 +108,10 @@ static const struct option_row rows[] = {
      "numbers inside the network: bf16 halves memory and is faster where the\n"
      "CPU multiplies it (AVX512-BF16) and the build has oneDNN; weights, their\nupdates, heads and losses stay f32"},
     {"workers", OPTION_INTEGER, AT(workers), "1", 0, 64, "N", "threads that prepare images, for each branch"},
+    {"profile", OPTION_SWITCH, AT(profile), NULL, 0, 0, "",
+     "print at the end where the time of training went: seconds by kind of\n"
+     "layer, and how near each came to what this machine can compute and move,\n"
+     "which is measured first, in a second and 512 MiB (docs/performance.md)"},
     {"quiet", OPTION_SWITCH, AT(quiet), NULL, 0, 0, "", "print nothing but errors"},
     {"help", OPTION_SWITCH, AT(help), NULL, 0, 0, "", "print this text and stop"},
     {"version", OPTION_SWITCH, AT(version), NULL, 0, 0, "", "print the library's version and build and stop"},
@@ -196,6 +201,10 @@ static int check(const struct options *o)
     }
     if (o->eval_only && o->save != NULL) {
         complain("--eval-only trains nothing, so there is nothing to --save");
+        return -1;
+    }
+    if (o->eval_only && o->profile) {
+        complain("--eval-only trains nothing, so there is nothing to --profile");
         return -1;
     }
     if (o->warmup > (double)o->epochs) {

@@ -44,7 +44,7 @@ struct options {
     int32_t dataset;
     const char *data; /* NULL only for the synthetic set, after options_read */
     double imbalance;
-    int32_t profile, subset; /* HN_PROFILE_*, HN_SUBSET_* */
+    int32_t imbalance_profile, subset; /* HN_PROFILE_*, HN_SUBSET_* */
     int64_t subset_seed, synthetic_images;
 
     int32_t method, arch;
@@ -69,7 +69,7 @@ struct options {
     int64_t eval_every, threads, workers;
     int32_t engine;    /* HN_ENGINE_* */
     int32_t precision; /* enum precision */
-    bool quiet, help, version;
+    bool profile, quiet, help, version;
 };
 
 /* Reads the command line and decides what was left to "auto". 0: go on; 1: nothing to do, help or version has been

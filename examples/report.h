@@ -4,6 +4,7 @@
 
 #include "data.h"
 #include "log.h"
+#include "profile.h"
 #include "progress.h"
 
 /* All of a run. */
@@ -15,6 +16,7 @@ struct run {
     hn_transition *transition;
     struct event_log *log;
     struct progress progress;
+    struct profile *profile; /* NULL unless asked for */
     double started;
 };
 

@@ -63,10 +63,15 @@ static double value_of(const struct mean *mean)
 }
 
 /* The next batch; from one epoch of the loader straight into the next. */
-static hn_status next_batch(hn_loader *loader, hn_batch *batch)
+static hn_status next_batch(struct run *run, hn_loader *loader, hn_batch *batch)
 {
+    static const char waiting[] = "waiting for images";
+    profile_begin(run->profile, waiting);
     hn_status status = hn_loader_next(loader, batch);
-    return status == HN_END ? hn_loader_next(loader, batch) : status;
+    if (status == HN_END)
+        status = hn_loader_next(loader, batch);
+    profile_end(run->profile, waiting);
+    return status;
 }
 
 /* One step: batches for the branches that have a weight, then both passes and the update. Counts the images. */
@@ -76,11 +81,11 @@ static hn_status train_step(struct run *run, double alpha, double lr, hn_hybrid_
     hn_status status = HN_OK;
     *images = 0;
     if (alpha > 0.0) {
-        status = next_batch(run->data.feature, &feature);
+        status = next_batch(run, run->data.feature, &feature);
         *images += feature.n * run->options.views;
     }
     if (status == HN_OK && alpha < 1.0) {
-        status = next_batch(run->data.classifier, &classifier);
+        status = next_batch(run, run->data.classifier, &classifier);
         *images += classifier.n;
     }
     return status == HN_OK ? hn_hybrid_step(run->network, &feature, &classifier, alpha, lr, losses) : status;
@@ -160,7 +165,10 @@ static int train(struct run *run, struct scores *scores)
     progress_start(&run->progress, o->epochs * hn_loader_batches(run->data.classifier), o->quiet);
     for (int64_t number = 1; number <= o->epochs; ++number) {
         struct epoch epoch = {.number = number};
-        if (train_epoch(run, &epoch) != DONE)
+        profile_resume(run->profile);
+        int trained = train_epoch(run, &epoch);
+        profile_pause(run->profile);
+        if (trained != DONE)
             return FAILED;
         if (interrupted) {
             progress_clear(&run->progress);
@@ -201,10 +209,15 @@ static int prepare(struct run *run)
     if (o->log != NULL && (run->log = event_log_open(o->log)) == NULL)
         return FAILED;
 
+    if (o->profile && (run->profile = profile_create((int32_t)o->threads)) == NULL)
+        return FAILED;
+
     hn_context_options context;
     hn_context_options_init(&context, sizeof context);
     context.num_threads = (int32_t)o->threads;
     context.engine = o->engine;
+    context.trace = o->profile ? profile_event : NULL;
+    context.trace_user = run->profile;
     hn_status status = hn_context_create(&run->context, &context);
     if (status != HN_OK)
         return fail(run, status, "try another number of --threads, or another --engine");
@@ -241,6 +254,8 @@ static int work(struct run *run)
         code = FAILED;
     if (code == DONE)
         code = run->options.eval_only ? test(run, &scores) : train(run, &scores);
+    if ((code == DONE || code == INTERRUPTED) && profile_report(run->profile, run->options.quiet, run->log) != 0)
+        code = FAILED;
     if (code == DONE && report_result(run, &scores) != 0)
         code = FAILED;
     return code;
@@ -267,6 +282,7 @@ int main(int argc, char **argv)
     hn_hybrid_destroy(run.network);
     data_close(&run.data);
     hn_context_destroy(run.context);
+    profile_destroy(run.profile);
     if (event_log_close(run.log) != 0 && code == DONE)
         code = FAILED;
     return code;

@@ -37,6 +37,7 @@
 #include <hybridnet/status.h>
 #include <hybridnet/supcon.h>
 #include <hybridnet/tensor.h>
+#include <hybridnet/trace.h>
 #include <hybridnet/transition.h>
 #include <hybridnet/types.h>
 #include <hybridnet/version.h>

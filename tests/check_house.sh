@@ -56,7 +56,7 @@ height() {
 # The floor whose noun a public header is.
 floor_of_header() {
     case $1 in
-    export | types | version | status | engine | context | tensor | rng | param) echo base ;;
+    export | types | version | status | engine | trace | context | tensor | rng | param) echo base ;;
     safetensors) echo io ;;
     layer | layers | exec) echo layer ;;
     loss | loss_common | cross_entropy | supcon | prototypical | rebalanced | prototypes | balanced_contrastive | k_positive | paco | proco) echo loss ;;

@@ -147,6 +147,25 @@ fi
 refused 1 "use --precision f32" --dataset synthetic --arch resnet8 --precision bf16 --engine cblas
 refused 2 "--precision is 'f16'" --precision f16
 
+# ---- --profile: lines that add up, and the same weights ----------------------------------------------------------------
+small --method hybrid-sc --profile --log profile.log --save profile.safetensors >output || fail "--profile: status $?"
+[ ! -s output ] || fail "--profile --quiet printed $(cat output)"
+cmp hybrid-sc.safetensors profile.safetensors || fail "--profile changed the weights"
+expect "peaks" "$(field profile.log peaks gflops)" '[0-9]*'
+expect "peaks" "$(field profile.log peaks gbytes_per_second)" '[0-9]*'
+for kind in conv_unit linear residual "supervised contrastive" cross-entropy optimizer "waiting for images" "everything else"; do
+    grep -q "\"event\":\"profile\",\"kind\":\"$kind\"" profile.log || fail "--profile has no line for $kind"
+done
+grep -q '"kind":"conv_unit","shape":"16->32 32x32 to 16x16","pass":"backward","calls":[1-9].*"of_bound":[0-9]' profile.log ||
+    fail "--profile does not hold a convolution against its bound"
+sed -n 's/^{"event":"profile".*"share":\([^,]*\),.*/\1/p' profile.log |
+    awk '{ sum += $1 } END { exit !(sum > 0.999 && sum < 1.001) }' || fail "--profile: the shares do not add up to 1"
+"$program" --dataset synthetic --synthetic-images 400 --arch resnet8 --epochs 1 --batch 32 --profile >output ||
+    fail "--profile: status $?"
+grep -q '^conv_unit 16->16 32x32 *backward ' output || fail "--profile prints no table: $(cat output)"
+grep -q '^waiting for images ' output || fail "--profile prints no waiting: $(cat output)"
+grep -q '^everything else ' output || fail "--profile prints no rest: $(cat output)"
+
 # ---- bad usage: status 2 and a sentence that names option and value --------------------------------------------------
 refused 2 "--method is 'hybrid'; it must be one of ce|" --method hybrid
 refused 2 "--epochs is '0'" --epochs 0
@@ -163,6 +182,8 @@ refused 2 "--quiet takes no value" --quiet=1
 refused 2 "'words' is not an option" words
 refused 2 "--dataset cifar10 needs --data" --dataset cifar10
 refused 2 "--eval-only needs --load" --eval-only
+refused 2 "nothing to --profile" --eval-only --load ce.safetensors --profile
+refused 2 "--imbalance-profile is 'flat'" --imbalance-profile flat
 refused 2 "--warmup is 9" --warmup 9 --epochs 3
 
 # ---- failures: status 1, the library's sentence and a hint -----------------------------------------------------------
@@ -179,8 +200,8 @@ fi
 
 # ---- help and version --------------------------------------------------------------------------------------------------
 "$program" --help >output || fail "--help: status $?"
-for option in dataset data imbalance profile subset method arch epochs batch lr milestones warmup weight-decay temperature \
-    transition psc-include-own feature-loss classifier-loss views seed threads engine precision save load eval-only log quiet help; do
+for option in dataset data imbalance imbalance-profile subset method arch epochs batch lr milestones warmup weight-decay temperature \
+    transition psc-include-own feature-loss classifier-loss views seed threads engine precision save load eval-only log profile quiet help; do
     grep -q -e "^  --$option" output || fail "--help does not name --$option"
 done
 "$program" --version | grep -q libhybridnet || fail "--version does not name the library"

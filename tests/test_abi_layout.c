@@ -39,6 +39,26 @@ AT(hn_loss_psc_options, num_threads, 16);
 AT(hn_loss_psc_options, grad_scale, 20);
 AT(hn_loss_psc_options, grad_beta, 24);
 AT(hn_loss_psc_options, temperature, 28);
+
+/* hn_layer_plan_call writes all of it, whatever the caller was compiled with. */
+SIZE(hn_layer_plan, 80);
+
+/* What has been added to a struct begins where it ended in 0.1. */
+AT(hn_context_options, trace, 40);
+AT(hn_layer_ops, cost, 64);
+
+AT(hn_layer_call, context, 8);
+AT(hn_layer_call, input, 24);
+AT(hn_layer_call, x, 136);
+AT(hn_layer_call, addend, 184);
+
+AT(hn_trace_event, kind, 8);
+AT(hn_trace_event, pass, 16);
+AT(hn_trace_event, ends, 20);
+AT(hn_trace_event, flops, 24);
+AT(hn_trace_event, bytes, 32);
+AT(hn_trace_event, input, 40);
+AT(hn_trace_event, output, 48);
 #endif
 
 SIZE(hn_desc, 56);
@@ -54,6 +74,7 @@ AT(hn_allocator, struct_size, 0);
 AT(hn_augment_options, struct_size, 0);
 AT(hn_context_options, struct_size, 0);
 AT(hn_layer_call, struct_size, 0);
+AT(hn_layer_cost, struct_size, 0);
 AT(hn_layer_ops, struct_size, 0);
 AT(hn_layer_plan, struct_size, 0);
 AT(hn_loader_options, struct_size, 0);
@@ -70,6 +91,7 @@ AT(hn_param, struct_size, 0);
 AT(hn_prototypes_options, struct_size, 0);
 AT(hn_sampler_options, struct_size, 0);
 AT(hn_sgd_options, struct_size, 0);
+AT(hn_trace_event, struct_size, 0);
 AT(hn_transition_options, struct_size, 0);
 
 IS(HN_OK, 0);
@@ -96,6 +118,9 @@ IS(HN_MAX_DIMS, 6);
 IS(HN_SCRATCH_ALIGN, 64);
 IS(HN_MODE_INFER, 0);
 IS(HN_MODE_TRAIN, 1);
+IS(HN_TRACE_OTHER, 0);
+IS(HN_TRACE_FORWARD, 1);
+IS(HN_TRACE_BACKWARD, 2);
 IS(HN_REDUCE_MEAN, 0);
 IS(HN_REDUCE_SUM, 1);
 IS(HN_ASSIGN_SOFT, 0);

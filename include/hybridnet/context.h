@@ -1,9 +1,10 @@
-/* context.h -- what objects share: number of threads, allocator, log sink. There are no globals. */
+/* context.h -- what objects share: number of threads, allocator, log sink, trace. There are no globals. */
 #ifndef HYBRIDNET_CONTEXT_H
 #define HYBRIDNET_CONTEXT_H
 
 #include <hybridnet/engine.h>
 #include <hybridnet/status.h>
+#include <hybridnet/trace.h>
 #include <hybridnet/types.h>
 
 typedef struct hn_context hn_context;
@@ -29,6 +30,8 @@ typedef struct hn_context_options {
     const hn_allocator *allocator; /* copied; NULL (default): the C library's allocator               */
     hn_log_fn log;                 /* NULL (default): silent                                          */
     void *log_user;
+    hn_trace_fn trace;             /* NULL (default): nobody is told; see trace.h                     */
+    void *trace_user;
 } hn_context_options;
 
 HN_BEGIN_DECLS

@@ -17,7 +17,8 @@ enum {
     HN_MODE_TRAIN = 1
 };
 
-/* What a layer needs for one input shape; filled by its plan function. */
+/* What a layer needs for one input shape; filled by its plan function. It never grows: hn_layer_plan_call fills all of it
+ * without asking how long the caller's is.                                                                              */
 typedef struct hn_layer_plan {
     size_t struct_size;
     hn_desc output;         /* of y                                                                           */
@@ -45,6 +46,18 @@ typedef struct hn_layer_call {
     int32_t reserved;
 } hn_layer_call;
 
+/* What one call costs, for a trace: what its time is to be held against. Of the layer's own work, children left out.
+ * flops: of its convolutions and matrix products as they are written down, a multiply-add is two; element by element work,
+ *   which memory bounds, is left out. An algorithm that needs fewer (Winograd's) seems faster than the machine.
+ * bytes: the arrays that its passes read and write, each pass over an array counted, as if nothing stayed in the cache from
+ *   one to the next. What a pass only takes along is left out: vectors of a number a channel, an engine's own scratch.
+ * 0: not stated.                                                                                                        */
+typedef struct hn_layer_cost {
+    size_t struct_size;
+    double flops;
+    double bytes;
+} hn_layer_cost;
+
 /* Flags of a layer's table. */
 enum {
     HN_LAYER_ADDEND = 1,      /* the layer can add a second array and apply a ReLU in the pass that writes y */
@@ -69,6 +82,9 @@ typedef struct hn_layer_ops {
     void (*init)(void *self, hn_rng *rng);
     /* Releases self; children and parameters are the layer's to release. NULL if there is nothing to do. */
     void (*destroy)(void *self);
+    /* Fills in *cost, zero but for struct_size, for a call that is about to be made; asked only where the call's context
+     * has a trace. pass: HN_TRACE_FORWARD or HN_TRACE_BACKWARD. NULL: nothing is stated.                               */
+    void (*cost)(const void *self, const hn_layer_call *call, int32_t pass, hn_layer_cost *cost);
 } hn_layer_ops;
 
 HN_BEGIN_DECLS
@@ -99,7 +115,8 @@ HN_API HN_MUST_CHECK hn_status hn_layer_param(const hn_layer *layer, int64_t ind
 HN_API int64_t hn_layer_parameter_total(const hn_layer *layer);
 
 /* For layers made of others: the child's own plan, forward and backward, with memory cut from the parent's.
- * plan: struct_size is set here. call: struct_size must be set. Statuses are the child's.                              */
+ * plan: struct_size is set here. call: struct_size must be set. Statuses are the child's.
+ * forward and backward send their two events to the trace of the call's context, if it has one.                       */
 HN_API HN_MUST_CHECK hn_status hn_layer_plan_call(const hn_layer *layer, const hn_desc *input, int32_t mode,
                                                   int32_t num_threads, hn_layer_plan *plan);
 /* The child's forward; see hn_layer_plan_call. */

@@ -53,7 +53,9 @@ hn_status hn_context_create(hn_context **out, const hn_context_options *options)
                             .engine = o.engine,
                             .allocator = allocator,
                             .log = o.log,
-                            .log_user = o.log_user};
+                            .log_user = o.log_user,
+                            .trace = o.trace,
+                            .trace_user = o.trace_user};
 #ifndef _OPENMP
     context->num_threads = 1;
 #endif
@@ -106,4 +108,12 @@ void hni_log(hn_context *context, int32_t level, const char *format, ...)
     (void)vsnprintf(line, sizeof line, format, args);
     va_end(args);
     context->log(level, line, context->log_user);
+}
+
+void hni_trace(const hn_context *context, hn_trace_event *event, int32_t ends)
+{
+    if (context->trace == NULL)
+        return;
+    event->ends = ends;
+    context->trace(event, context->trace_user);
 }

@@ -20,6 +20,8 @@ struct hn_context {
     hn_allocator allocator;
     hn_log_fn log;
     void *log_user;
+    hn_trace_fn trace;
+    void *trace_user;
 };
 
 /* Short: other threads that use the context wait. */
@@ -31,5 +33,8 @@ void hni_context_unlock(hn_context *context);
 __attribute__((format(printf, 3, 4)))
 #endif
 void hni_log(hn_context *context, int32_t level, const char *format, ...);
+
+/* Sends one end of a piece of work to the context's trace; nothing without one. ends: as in the event. */
+void hni_trace(const hn_context *context, hn_trace_event *event, int32_t ends);
 
 #endif

@@ -122,6 +122,22 @@ void hni_norm_end_sums(const hni_norm *b, const hni_batchnorm_pass *pass, const 
                            hn_tensor_data(b->dbias));
 }
 
+void hni_norm_cost(const hn_layer_call *call, int32_t relu, bool unit, int32_t pass, hn_layer_cost *cost)
+{
+    const bool training = call->mode == HN_MODE_TRAIN, masked = call->daddend != NULL;
+    const int gradient = masked ? 1 : 1 + (relu != 0); /* the arrays it is read from: daddend, or dy and y */
+    int arrays;
+    if (pass == HN_TRACE_FORWARD) { /* x for the statistics; x, the addend and y */
+        arrays = call->addend != NULL;
+        arrays += unit ? 2 * training : 2 + training;
+    } else { /* x, dy and y for the sums, where daddend is written; x, the gradient and dx */
+        arrays = 2 + (relu != 0) + masked;
+        if (unit || call->dx != NULL)
+            arrays += 1 + gradient + !unit;
+    }
+    cost->bytes += (double)arrays * hni_layer_bytes(&call->output);
+}
+
 /* ---- the layer --------------------------------------------------------------------------------------------------- */
 
 typedef struct batchnorm {
@@ -192,6 +208,12 @@ static hn_status backward(void *self, const hn_layer_call *call)
     return HN_OK;
 }
 
+static void cost(const void *self, const hn_layer_call *call, int32_t pass, hn_layer_cost *cost)
+{
+    (void)self;
+    hni_norm_cost(call, call->relu, false, pass, cost);
+}
+
 static void init(void *self, hn_rng *rng)
 {
     (void)rng;
@@ -211,7 +233,8 @@ static const hn_layer_ops ops = {.struct_size = sizeof ops,
                                  .forward = forward,
                                  .backward = backward,
                                  .init = init,
-                                 .destroy = destroy};
+                                 .destroy = destroy,
+                                 .cost = cost};
 
 hn_status hn_batchnorm_create(hn_layer **out, hn_context *context, int64_t channels,
                               const hn_batchnorm_options *options)

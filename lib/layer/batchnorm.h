@@ -36,5 +36,8 @@ void hni_norm_begin_sums(const hni_norm *b, hni_batchnorm_pass *pass, const hni_
                          const void *y, const void *dy, void *daddend, const void *workspace, void *scratch);
 /* Adds to the parameters' gradients. */
 void hni_norm_end_sums(const hni_norm *b, const hni_batchnorm_pass *pass, const void *workspace);
+/* Adds what normalising a call's output costs. relu: whether y went through it. unit: behind a convolution, with which it
+ * shares arrays in the cache; these are counted with the convolution.                                                  */
+void hni_norm_cost(const hn_layer_call *call, int32_t relu, bool unit, int32_t pass, hn_layer_cost *cost);
 
 #endif

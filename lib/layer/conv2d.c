@@ -137,6 +137,21 @@ hn_status hni_conv2d_backward(const hni_conv2d *c, const hn_layer_call *call, co
     return HN_OK;
 }
 
+void hni_conv2d_cost(const hni_conv2d *c, const hn_layer_call *call, int32_t pass, hn_layer_cost *cost)
+{
+    const hn_conv2d_options *o = &c->options;
+    const double x = hni_layer_bytes(&call->input), y = hni_layer_bytes(&call->output);
+    const double w = (double)hn_tensor_bytes(c->weight);
+    const double product = 2.0 * hni_layer_count(&call->output) * o->in_channels * o->kernel * o->kernel;
+    /* Forward x, w and y; backward dy, x and the sum in w's gradient and then, for dx, w and dx: engines may have both of
+     * the same dy.                                                                                                       */
+    const bool both = pass == HN_TRACE_BACKWARD && call->dx != NULL;
+    cost->flops += both ? 2.0 * product : product;
+    cost->bytes += x + y + (pass == HN_TRACE_FORWARD ? w : 2.0 * w) + (both ? w + x : 0.0);
+    if (c->bias != NULL)
+        cost->bytes += pass == HN_TRACE_FORWARD ? 2.0 * y : y;
+}
+
 /* ---- the layer --------------------------------------------------------------------------------------------------- */
 
 typedef struct conv2d {
@@ -171,6 +186,11 @@ static hn_status backward(void *self, const hn_layer_call *call)
     return hni_conv2d_backward(&c->conv, call, &g, call->x, call->dy, call->dx, call->scratch, NULL);
 }
 
+static void cost(const void *self, const hn_layer_call *call, int32_t pass, hn_layer_cost *cost)
+{
+    hni_conv2d_cost(&((const conv2d *)self)->conv, call, pass, cost);
+}
+
 static void init(void *self, hn_rng *rng)
 {
     hni_conv2d_init(&((conv2d *)self)->conv, rng);
@@ -188,7 +208,8 @@ static const hn_layer_ops ops = {.struct_size = sizeof ops,
                                  .forward = forward,
                                  .backward = backward,
                                  .init = init,
-                                 .destroy = destroy};
+                                 .destroy = destroy,
+                                 .cost = cost};
 
 hn_status hn_conv2d_create(hn_layer **out, hn_context *context, const hn_conv2d_options *options)
 {

@@ -32,6 +32,9 @@ hn_status hni_conv2d_forward(const hni_conv2d *c, const hn_layer_call *call, con
 hn_status hni_conv2d_backward(const hni_conv2d *c, const hn_layer_call *call, const hni_conv *g, const void *x,
                               const void *dy, void *dx, void *scratch, const hni_conv_visit *before);
 
+/* Adds what the convolution of a call costs. */
+void hni_conv2d_cost(const hni_conv2d *c, const hn_layer_call *call, int32_t pass, hn_layer_cost *cost);
+
 /* prefix followed by name, as hn_layer_add_param with weight_decay; grad NULL for a buffer. */
 hn_status hni_add_named_param(hn_layer *layer, const char *prefix, const char *name, const hn_desc *desc,
                               int32_t weight_decay, hn_tensor **value, hn_tensor **grad);

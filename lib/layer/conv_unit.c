@@ -124,6 +124,13 @@ static hn_status backward(void *self, const hn_layer_call *call)
     return hni_conv2d_backward(&u->conv, call, &g, call->x, m.z, call->dx, m.conv_scratch, &before);
 }
 
+static void cost(const void *self, const hn_layer_call *call, int32_t pass, hn_layer_cost *cost)
+{
+    const conv_unit *u = self;
+    hni_conv2d_cost(&u->conv, call, pass, cost);
+    hni_norm_cost(call, u->relu || call->relu, true, pass, cost);
+}
+
 static void init(void *self, hn_rng *rng)
 {
     const conv_unit *u = self;
@@ -144,7 +151,8 @@ static const hn_layer_ops ops = {.struct_size = sizeof ops,
                                  .forward = forward,
                                  .backward = backward,
                                  .init = init,
-                                 .destroy = destroy};
+                                 .destroy = destroy,
+                                 .cost = cost};
 
 enum { PREFIX = 256 }; /* as long as a parameter's name may be */
 

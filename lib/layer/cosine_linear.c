@@ -98,6 +98,21 @@ static void init(void *self, hn_rng *rng)
         (void)hni_rownorm_row(l->in, w + c * l->in, w + c * l->in);
 }
 
+/* As for a linear layer on the normalised arrays, and the passes that normalise: each reads one array and writes one;
+ * backward reads two and writes one, and a fourth time where it adds to the gradient that there is.                     */
+static void cost(const void *self, const hn_layer_call *call, int32_t pass, hn_layer_cost *cost)
+{
+    const cosine_linear *l = self;
+    const double x = hni_layer_bytes(&call->input), y = hni_layer_bytes(&call->output);
+    const double w = (double)hn_tensor_bytes(l->weight), product = 2.0 * hni_layer_count(&call->input) * (double)l->out;
+    cost->flops = product;
+    cost->bytes = pass == HN_TRACE_FORWARD ? 3.0 * x + 3.0 * w + y : y + x + 5.0 * w;
+    if (pass == HN_TRACE_FORWARD || call->dx == NULL)
+        return;
+    cost->flops += product;
+    cost->bytes += y + w + 4.0 * x;
+}
+
 static void destroy(void *self)
 {
     cosine_linear *l = self;
@@ -110,7 +125,8 @@ static const hn_layer_ops ops = {.struct_size = sizeof ops,
                                  .forward = forward,
                                  .backward = backward,
                                  .init = init,
-                                 .destroy = destroy};
+                                 .destroy = destroy,
+                                 .cost = cost};
 
 hn_status hn_cosine_linear_create(hn_layer **out, hn_context *context, int64_t in, int64_t out_features, float scale)
 {

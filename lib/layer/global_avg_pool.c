@@ -32,8 +32,20 @@ static hn_status backward(void *self, const hn_layer_call *call)
     return HN_OK;
 }
 
-static const hn_layer_ops ops = {
-    .struct_size = sizeof ops, .kind = "global_avg_pool", .plan = plan, .forward = forward, .backward = backward};
+/* x and y; backward dy and dx, of the same shapes. */
+static void cost(const void *self, const hn_layer_call *call, int32_t pass, hn_layer_cost *cost)
+{
+    (void)self;
+    if (pass == HN_TRACE_FORWARD || call->dx != NULL)
+        cost->bytes = hni_layer_bytes(&call->input) + hni_layer_bytes(&call->output);
+}
+
+static const hn_layer_ops ops = {.struct_size = sizeof ops,
+                                 .kind = "global_avg_pool",
+                                 .plan = plan,
+                                 .forward = forward,
+                                 .backward = backward,
+                                 .cost = cost};
 
 hn_status hn_global_avg_pool_create(hn_layer **out, hn_context *context)
 {

@@ -1,5 +1,6 @@
 #include "layer/layer.h"
 
+#include "base/context.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/options.h"
@@ -236,14 +237,39 @@ hn_status hn_layer_output(const hn_layer *layer, const hn_desc *input, hn_desc *
     return HN_OK;
 }
 
+/* A pass between its two events. Both are sent whatever comes of it, so that whoever listens never loses count. */
+static hn_status traced(const hn_layer *layer, const hn_layer_call *call, int32_t pass)
+{
+    hn_layer_cost cost = {.struct_size = sizeof cost};
+    if (layer->ops.cost != NULL)
+        layer->ops.cost(layer->self, call, pass, &cost);
+    hn_trace_event event = {.struct_size = sizeof event,
+                            .kind = layer->ops.kind,
+                            .pass = pass,
+                            .flops = cost.flops,
+                            .bytes = cost.bytes,
+                            .input = &call->input,
+                            .output = &call->output};
+    hni_trace(call->context, &event, 0);
+    hn_status status = (pass == HN_TRACE_FORWARD ? layer->ops.forward : layer->ops.backward)(layer->self, call);
+    hni_trace(call->context, &event, 1);
+    return status;
+}
+
+/* A call made by hand may lack a context. */
+static bool has_trace(const hn_layer_call *call)
+{
+    return call->context != NULL && call->context->trace != NULL;
+}
+
 hn_status hn_layer_forward(const hn_layer *layer, const hn_layer_call *call)
 {
-    return layer->ops.forward(layer->self, call);
+    return has_trace(call) ? traced(layer, call, HN_TRACE_FORWARD) : layer->ops.forward(layer->self, call);
 }
 
 hn_status hn_layer_backward(const hn_layer *layer, const hn_layer_call *call)
 {
-    return layer->ops.backward(layer->self, call);
+    return has_trace(call) ? traced(layer, call, HN_TRACE_BACKWARD) : layer->ops.backward(layer->self, call);
 }
 
 void hn_layer_destroy(hn_layer *layer)
@@ -293,4 +319,17 @@ hn_status hni_layer_check_floats(const char *kind, const hn_desc *input, int32_t
     HNI_FAIL_IF(input->dtype != HN_F32 && input->dtype != HN_BF16, HN_E_SHAPE,
                 "%s: the input is %s; it must be f32 or bf16", kind, hni_desc_text(input, text));
     return check_shape(kind, input, ndim);
+}
+
+double hni_layer_count(const hn_desc *desc)
+{
+    double count = 1.0;
+    for (int32_t i = 0; i < desc->ndim; ++i)
+        count *= (double)desc->dim[i];
+    return count;
+}
+
+double hni_layer_bytes(const hn_desc *desc)
+{
+    return hni_layer_count(desc) * (double)hn_dtype_bytes(desc->dtype);
 }

@@ -29,4 +29,8 @@ hn_status hni_layer_check_input(const char *kind, const hn_desc *input, int32_t 
 /* The same for layers that also take bf16. */
 hn_status hni_layer_check_floats(const char *kind, const hn_desc *input, int32_t ndim);
 
+/* Elements and bytes of an array, for what a call costs. */
+double hni_layer_count(const hn_desc *desc);
+double hni_layer_bytes(const hn_desc *desc);
+
 #endif

@@ -67,6 +67,22 @@ static void init(void *self, hn_rng *rng)
         ((float *)l->bias->data)[i] = 0.0f;
 }
 
+/* x, W and y; backward dy, x and the sum in W's gradient and then, for dx, dy, W and dx. */
+static void cost(const void *self, const hn_layer_call *call, int32_t pass, hn_layer_cost *cost)
+{
+    const linear *l = self;
+    const double x = hni_layer_bytes(&call->input), y = hni_layer_bytes(&call->output);
+    const double w = (double)hn_tensor_bytes(l->weight), product = 2.0 * hni_layer_count(&call->input) * (double)l->out;
+    cost->flops = product;
+    cost->bytes = pass == HN_TRACE_FORWARD ? x + w + y : y + x + 2.0 * w;
+    if (l->bias != NULL)
+        cost->bytes += pass == HN_TRACE_FORWARD ? 2.0 * y : y;
+    if (pass == HN_TRACE_FORWARD || call->dx == NULL)
+        return;
+    cost->flops += product;
+    cost->bytes += y + w + x;
+}
+
 static void destroy(void *self)
 {
     linear *l = self;
@@ -79,7 +95,8 @@ static const hn_layer_ops ops = {.struct_size = sizeof ops,
                                  .forward = forward,
                                  .backward = backward,
                                  .init = init,
-                                 .destroy = destroy};
+                                 .destroy = destroy,
+                                 .cost = cost};
 
 hn_status hn_linear_create(hn_layer **out, hn_context *context, int64_t in, int64_t out_features, int32_t bias)
 {

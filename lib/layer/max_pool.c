@@ -57,6 +57,16 @@ static hn_status backward(void *self, const hn_layer_call *call)
     return HN_OK;
 }
 
+/* x, y and, in training, where the maxima were; backward the latter, dy and dx. */
+static void cost(const void *self, const hn_layer_call *call, int32_t pass, hn_layer_cost *cost)
+{
+    const bool kept = pass == HN_TRACE_BACKWARD || call->mode == HN_MODE_TRAIN;
+    (void)self;
+    if (pass == HN_TRACE_FORWARD || call->dx != NULL)
+        cost->bytes = hni_layer_bytes(&call->input) + hni_layer_bytes(&call->output) +
+                      (kept ? hni_layer_count(&call->output) * (double)sizeof(int32_t) : 0.0);
+}
+
 static void destroy(void *self)
 {
     max_pool *p = self;
@@ -68,7 +78,8 @@ static const hn_layer_ops ops = {.struct_size = sizeof ops,
                                  .plan = plan,
                                  .forward = forward,
                                  .backward = backward,
-                                 .destroy = destroy};
+                                 .destroy = destroy,
+                                 .cost = cost};
 
 hn_status hn_max_pool_create(hn_layer **out, hn_context *context, int32_t kernel, int32_t stride, int32_t padding)
 {

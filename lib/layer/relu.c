@@ -35,8 +35,16 @@ static hn_status backward(void *self, const hn_layer_call *call)
     return HN_OK;
 }
 
+/* x and y; backward y, dy and dx. */
+static void cost(const void *self, const hn_layer_call *call, int32_t pass, hn_layer_cost *cost)
+{
+    (void)self;
+    if (pass == HN_TRACE_FORWARD || call->dx != NULL)
+        cost->bytes = (pass == HN_TRACE_FORWARD ? 2.0 : 3.0) * hni_layer_bytes(&call->input);
+}
+
 static const hn_layer_ops ops = {
-    .struct_size = sizeof ops, .kind = "relu", .plan = plan, .forward = forward, .backward = backward};
+    .struct_size = sizeof ops, .kind = "relu", .plan = plan, .forward = forward, .backward = backward, .cost = cost};
 
 hn_status hn_relu_create(hn_layer **out, hn_context *context)
 {

@@ -160,7 +160,12 @@ hn_status hn_loss_apply(hn_loss *loss, const hn_tensor *input, const int32_t *la
     HNI_TRY(grow_scratch(loss, bytes));
     const hn_cmatf matrix = {input->data, rows, cols, cols};
     hn_matf gradient = {dinput == NULL ? NULL : dinput->data, rows, cols, cols};
-    return loss->kind->apply(loss, &matrix, labels, scale, value, dinput == NULL ? NULL : &gradient, &loss->scratch);
+    hn_trace_event event = {.struct_size = sizeof event, .kind = loss->kind->name, .input = &input->desc};
+    hni_trace(loss->context, &event, 0);
+    hn_status status =
+        loss->kind->apply(loss, &matrix, labels, scale, value, dinput == NULL ? NULL : &gradient, &loss->scratch);
+    hni_trace(loss->context, &event, 1);
+    return status;
 }
 
 int64_t hn_loss_param_count(const hn_loss *loss)

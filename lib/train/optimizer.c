@@ -194,18 +194,33 @@ static void update_block(void *arg, int64_t block, int32_t thread)
                    (float *)s->velocity->data + at, (float *)s->value->data + at);
 }
 
+/* For the trace: so many passes over arrays as large as all gradients. */
+static hn_trace_event event_of(const hn_optimizer *o, int passes)
+{
+    hn_trace_event event = {.struct_size = sizeof event, .kind = "optimizer"};
+    for (int64_t i = 0; o->context->trace != NULL && i < o->count; ++i)
+        event.bytes += (double)passes * (double)hn_tensor_bytes(o->slots[i].grad);
+    return event;
+}
+
 hn_status hn_optimizer_step(hn_optimizer *optimizer)
 {
     HNI_FAIL_IF(optimizer == NULL, HN_E_ARG, "hn_optimizer_step: optimizer is NULL");
+    hn_trace_event event = event_of(optimizer, 5); /* gradient read, velocity and value read and written */
+    hni_trace(optimizer->context, &event, 0);
     hni_parallel(optimizer->context->num_threads, optimizer->blocks, update_block, optimizer);
+    hni_trace(optimizer->context, &event, 1);
     return HN_OK;
 }
 
 hn_status hn_optimizer_zero_grad(hn_optimizer *optimizer)
 {
     HNI_FAIL_IF(optimizer == NULL, HN_E_ARG, "hn_optimizer_zero_grad: optimizer is NULL");
+    hn_trace_event event = event_of(optimizer, 1);
+    hni_trace(optimizer->context, &event, 0);
     for (int64_t i = 0; i < optimizer->count; ++i)
         memset(optimizer->slots[i].grad->data, 0, hn_tensor_bytes(optimizer->slots[i].grad));
+    hni_trace(optimizer->context, &event, 1);
     return HN_OK;
 }
 
