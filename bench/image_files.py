@@ -1,8 +1,12 @@
 """Cuts a data set's files, so that an epoch of a comparison is as long as one wants to wait: the first images of each class, in
-the same format, for training; a hundred of them stand in for the test set."""
+the same format, for training; a hundred of them stand in for the test set.
+
+usage: image_files.py cifar10|fashion-mnist SOURCE IMAGES TARGET
+"""
 import gzip
 import os
 import struct
+import sys
 
 CIFAR_RECORD, CIFAR_FILES = 3073, 5
 IDX_HEADS = (16, 8)
@@ -53,6 +57,6 @@ def cut_fashion_mnist(source, images, target):
         write(target, name + "-labels-idx1-ubyte", struct.pack(">2i", 0x801, len(part)), bytes(labels[i] for i in part))
 
 
-def cut(dataset, source, images, target):
-    """Writes the cut files to the directory target."""
-    {"cifar10": cut_cifar10, "fashion-mnist": cut_fashion_mnist}[dataset](source, images, target)
+if __name__ == "__main__":
+    cut = {"cifar10": cut_cifar10, "fashion-mnist": cut_fashion_mnist}[sys.argv[1]]
+    cut(sys.argv[2], int(sys.argv[3]), sys.argv[4])
