@@ -16,26 +16,29 @@ TUNED_MALLOC = {"MALLOC_TRIM_THRESHOLD_": "17179869184", "MALLOC_MMAP_THRESHOLD_
 STEERING = ("OMP_", "GOMP_", "OPENBLAS_", "BLIS_", "MKL_", "DNNL_", "ONEDNN_", "ATEN_", "MALLOC_", "GLIBC_TUNABLES")
 
 
-def environment(**changes):
+def environment(threads, wait, changes):
+    """wait: active, passive or None, what OpenMP does by itself. Threads that spin between parallel regions are the faster way
+    on cores of one's own, and a disaster on cores that something else wants too."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(STEERING)}
-    return kept | changes
+    waiting = {"OMP_WAIT_POLICY": wait} if wait else {}
+    return kept | {"OMP_NUM_THREADS": str(threads)} | waiting | changes
 
 
-def ours_environment(threads):
+def ours_environment(threads, wait=None):
     """The library does the threading; BLAS is to stay on the thread that calls it."""
-    return environment(OMP_NUM_THREADS=str(threads), OPENBLAS_NUM_THREADS="1", BLIS_NUM_THREADS="1")
+    return environment(threads, wait, {"OPENBLAS_NUM_THREADS": "1", "BLIS_NUM_THREADS": "1"})
 
 
-def torch_environment(threads, malloc="system", kernels="default"):
+def torch_environment(threads, malloc="system", kernels="default", wait=None):
     """malloc: system, tuned or the path of a library to preload; kernels: default or what ATEN_CPU_CAPABILITY takes."""
-    changes = {"OMP_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": str(threads), "PYTHONDONTWRITEBYTECODE": "1"}
+    changes = {"OPENBLAS_NUM_THREADS": str(threads), "PYTHONDONTWRITEBYTECODE": "1"}
     if malloc == "tuned":
         changes |= TUNED_MALLOC
     elif malloc != "system":
         changes["LD_PRELOAD"] = malloc
     if kernels != "default":
         changes["ATEN_CPU_CAPABILITY"] = kernels
-    return environment(**changes)
+    return environment(threads, wait, changes)
 
 
 def torch_python(explicit=None):
