@@ -6,6 +6,8 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 
 /* Seconds of a clock that only goes forward. */
@@ -25,11 +27,22 @@ static inline void bench_ok(hn_status status)
     exit(1);
 }
 
-/* A tensor of normal numbers. */
-hn_tensor *bench_normal(hn_context *context, const hn_desc *desc, uint64_t stream);
-
-/* Prints a table to standard error: where a step of the network spends its time, each conv unit timed alone on its
- * shape. step_seconds: of the whole step.                                                                          */
-void bench_split(hn_context *context, int32_t depth, int64_t batch, int32_t repeats, double step_seconds);
+/* A line of /proc/self/status, "VmRSS:" or "VmHWM:", in bytes. Where there is none, getrusage's peak: exec hands that on from
+ * the process before, so a small program that a large one starts would seem not to grow.                              */
+static inline double bench_process_bytes(const char *key)
+{
+    char line[256];
+    double kib = 0;
+    FILE *file = fopen("/proc/self/status", "r");
+    while (file != NULL && fgets(line, sizeof line, file) != NULL)
+        if (strncmp(line, key, strlen(key)) == 0)
+            kib = strtod(line + strlen(key), NULL);
+    if (file != NULL)
+        fclose(file);
+    struct rusage usage;
+    if (kib == 0 && getrusage(RUSAGE_SELF, &usage) == 0)
+        kib = (double)usage.ru_maxrss;
+    return 1024 * kib;
+}
 
 #endif

@@ -1,5 +1,5 @@
 /* The split of a step's time by layers: every shape of conv unit alone in an executor of its own. */
-#include "bench.h"
+#include "bench_step.h"
 
 #include <stdio.h>
 

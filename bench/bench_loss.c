@@ -112,20 +112,6 @@ static void *memory(size_t bytes)
     return block;
 }
 
-/* A line of /proc/self/status, in bytes. */
-static double process_bytes(const char *key)
-{
-    char line[256];
-    double kib = 0;
-    FILE *file = fopen("/proc/self/status", "r");
-    while (file != NULL && fgets(line, sizeof line, file) != NULL)
-        if (strncmp(line, key, strlen(key)) == 0)
-            kib = strtod(line + strlen(key) + 1, NULL);
-    if (file != NULL)
-        fclose(file);
-    return 1024 * kib;
-}
-
 static int ascending(const void *a, const void *b)
 {
     const double x = *(const double *)a, y = *(const double *)b;
@@ -150,7 +136,7 @@ static void measure(struct bench *b, const struct kind *kind)
     size_t bytes = 0;
     bench_ok(kind->run(b, &bytes, NULL));
     b->scratch = (hn_scratch){memory(bytes), bytes};
-    const double before = process_bytes("VmRSS:");
+    const double before = bench_process_bytes("VmRSS:");
     double value = 0;
     bench_ok(kind->run(b, NULL, &value));
     for (int r = 0; r < b->repeats; ++r) {
@@ -159,7 +145,7 @@ static void measure(struct bench *b, const struct kind *kind)
         loss_seconds[r] = bench_now() - start;
         sgemm_seconds[r] = time_sgemm(square);
     }
-    const double grown = process_bytes("VmHWM:") - before;
+    const double grown = bench_process_bytes("VmHWM:") - before;
     qsort(loss_seconds, (size_t)b->repeats, sizeof(double), ascending);
     qsort(sgemm_seconds, (size_t)b->repeats, sizeof(double), ascending);
     const double seconds = loss_seconds[b->repeats / 2];

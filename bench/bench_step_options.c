@@ -1,0 +1,92 @@
+/* The command line of bench_step. */
+#include "bench_step.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void usage(void)
+{
+    fprintf(stderr, "usage: bench_step [--arch DEPTH] [--engine auto|cblas|direct|onednn] [--precision f32|bf16]\n"
+                    "                  [--batch N] [--threads N] [--warmup N] [--steps N] [--infer | --split]\n");
+    exit(2);
+}
+
+static int64_t number(const char *text, int64_t low, int64_t high)
+{
+    char *end;
+    long long value = strtoll(text, &end, 10);
+    if (end == text || *end != '\0' || value < low || value > high)
+        usage();
+    return value;
+}
+
+static int32_t engine_called(const char *name)
+{
+    for (int32_t engine = HN_ENGINE_AUTO; hn_engine_name(engine) != NULL; ++engine)
+        if (strcmp(hn_engine_name(engine), name) == 0)
+            return engine;
+    usage();
+    return -1;
+}
+
+const char *bench_precision_name(int32_t precision)
+{
+    return precision == HN_BF16 ? "bf16" : "f32";
+}
+
+static int32_t precision_called(const char *name)
+{
+    if (strcmp(name, "f32") == 0)
+        return HN_F32;
+    if (strcmp(name, "bf16") != 0)
+        usage();
+    return HN_BF16;
+}
+
+bench_settings bench_settings_read(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"arch", required_argument, NULL, 'a'},      {"batch", required_argument, NULL, 'b'},
+        {"threads", required_argument, NULL, 't'},   {"warmup", required_argument, NULL, 'w'},
+        {"steps", required_argument, NULL, 's'},     {"engine", required_argument, NULL, 'e'},
+        {"precision", required_argument, NULL, 'c'}, {"infer", no_argument, NULL, 'i'},
+        {"split", no_argument, NULL, 'p'},           {NULL, 0, NULL, 0}};
+    bench_settings s = {.depth = 32, .threads = 1, .warmup = 1, .steps = 5, .batch = 128, .precision = HN_F32};
+    for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;)
+        switch (c) {
+        case 'a':
+            s.depth = (int32_t)number(optarg, 8, 302);
+            break;
+        case 'b':
+            s.batch = number(optarg, 1, 1 << 20);
+            break;
+        case 't':
+            s.threads = (int32_t)number(optarg, 0, 1024);
+            break;
+        case 'w':
+            s.warmup = (int32_t)number(optarg, 0, 1000000);
+            break;
+        case 's':
+            s.steps = (int32_t)number(optarg, 1, 1000000);
+            break;
+        case 'e':
+            s.engine = engine_called(optarg);
+            break;
+        case 'c':
+            s.precision = precision_called(optarg);
+            break;
+        case 'i':
+            s.infer = 1;
+            break;
+        case 'p':
+            s.split = 1;
+            break;
+        default:
+            usage();
+        }
+    if (optind != argc || (s.split && (s.infer || s.precision != HN_F32))) /* the split is of training in f32 */
+        usage();
+    return s;
+}
