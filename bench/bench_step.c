@@ -36,10 +36,7 @@ static hn_layer *build(hn_context *context, const bench_settings *s)
     hn_resnet_cifar_options o;
     hn_resnet_cifar_options_init(&o, sizeof o);
     o.depth = s->depth;
-    if (s->precision == HN_BF16) { /* to be replaced by: o.precision = s->precision; */
-        fprintf(stderr, "bench_step: this build has no bf16\n");
-        exit(1);
-    }
+    o.precision = s->precision;
     bench_ok(hn_sequential_create(&net, context));
     bench_ok(hn_resnet_cifar_create(&backbone, context, &o));
     bench_ok(hn_layer_add_child(net, "", backbone));

@@ -46,6 +46,13 @@ static hn_status backward(void *self, const hn_layer_call *call)
     return HN_OK;
 }
 
+static void cost(const void *self, const hn_layer_call *call, int32_t pass, hn_layer_cost *cost)
+{
+    (void)self;
+    if (pass == HN_TRACE_FORWARD || call->dx != NULL)
+        cost->bytes = hni_layer_bytes(&call->input) + hni_layer_bytes(&call->output);
+}
+
 static void destroy(void *self)
 {
     cast *c = self;
@@ -58,7 +65,8 @@ static const hn_layer_ops ops = {.struct_size = sizeof ops,
                                  .plan = plan,
                                  .forward = forward,
                                  .backward = backward,
-                                 .destroy = destroy};
+                                 .destroy = destroy,
+                                 .cost = cost};
 
 hn_status hn_cast_create(hn_layer **out, hn_context *context, int32_t dtype)
 {
