@@ -1,5 +1,7 @@
 #include <hybridnet/engine.h>
 
+#include "base/isa.h"
+
 #include <stddef.h>
 
 const char *hn_engine_name(int32_t engine)
@@ -17,22 +19,13 @@ int32_t hn_engine_available(int32_t engine)
 #endif
 }
 
-/* Whether it multiplies bf16. */
-static int32_t cpu_has_bf16(void)
-{
-#ifdef HNI_X86_VARIANTS
-    return __builtin_cpu_supports("avx512bf16") != 0;
-#else
-    return 0;
-#endif
-}
-
+/* By CBLAS there is no bf16, and oneDNN would imitate what the CPU lacks, slowly. */
 int32_t hn_engine_supports(int32_t engine, int32_t dtype)
 {
     if (!hn_engine_available(engine))
         return 0;
     if (dtype == HN_BF16)
-        return (engine == HN_ENGINE_AUTO || engine == HN_ENGINE_ONEDNN) && hn_engine_available(HN_ENGINE_ONEDNN) &&
-               cpu_has_bf16();
+        return engine == HN_ENGINE_AUTO || engine == HN_ENGINE_DIRECT ||
+               (engine == HN_ENGINE_ONEDNN && hni_isa_has_bf16());
     return dtype == HN_F32;
 }

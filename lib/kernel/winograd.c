@@ -1,12 +1,12 @@
 #include "kernel/winograd.h"
 
-#include "kernel/isa.h"
+#include "base/isa.h"
 
 #include <stddef.h>
 
 const hni_winograd *hni_winograd_variant(int index)
 {
-    static const hni_winograd *const tables[] = HNI_ISA_TABLES(hni_winograd);
+    static const hni_winograd *const tables[] = {HNI_ISA_TABLES(hni_winograd)};
     return index >= 0 && index < hni_isa_count() ? tables[index] : NULL;
 }
 
