@@ -1,6 +1,7 @@
 #include "base/context.h"
 
 #include "base/error.h"
+#include "base/isa.h"
 #include "base/options.h"
 #include "base/parallel.h"
 
@@ -51,6 +52,7 @@ hn_status hn_context_create(hn_context **out, const hn_context_options *options)
     HNI_FAIL_IF(context == NULL, HN_E_NOMEM, "hn_context_create: out of memory (%zu bytes)", size);
     *context = (hn_context){.num_threads = o.num_threads > 0 ? o.num_threads : hni_default_threads(),
                             .engine = o.engine,
+                            .bf16_vectors = hni_isa_has_bf16() && !hni_isa_has_bf16_matrices(),
                             .allocator = allocator,
                             .log = o.log,
                             .log_user = o.log_user,

@@ -5,6 +5,7 @@
 #include <hybridnet/context.h>
 
 #include <pthread.h>
+#include <stdbool.h>
 
 /* What a higher floor keeps for the context's lifetime; destroyed with it. */
 typedef struct hni_context_part {
@@ -14,7 +15,8 @@ typedef struct hni_context_part {
 
 struct hn_context {
     int32_t num_threads;
-    int32_t engine; /* HN_ENGINE_... */
+    int32_t engine;    /* HN_ENGINE_...                                                                     */
+    bool bf16_vectors; /* this CPU multiplies bf16 best in vectors; asked once, since virtual machines take long */
     pthread_mutex_t mutex;
     hni_context_part part; /* of the convolution engine that keeps one; read and written under the lock */
     hn_allocator allocator;

@@ -84,7 +84,7 @@ const hni_conv_engine *hni_conv_engine_for(const hn_context *context, const hni_
         [HN_ENGINE_ONEDNN] = {ONEDNN},
     };
     const int32_t engine = hn_context_engine(context);
-    if (engine == HN_ENGINE_AUTO && hni_conv_paired_leads(g))
+    if (engine == HN_ENGINE_AUTO && hni_conv_paired_leads(context, g))
         return &hni_conv_paired;
     for (int i = 0; i < CHOICES; ++i)
         if (asked[engine][i] != NULL && asked[engine][i]->takes(g))

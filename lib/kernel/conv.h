@@ -66,6 +66,6 @@ const hni_conv_engine *hni_conv_engine_at(int index);
 extern const hni_conv_engine hni_conv_cblas, hni_conv_direct, hni_conv_paired, hni_conv_onednn;
 
 /* Whether paired is the fastest here. */
-bool hni_conv_paired_leads(const hni_conv *g);
+bool hni_conv_paired_leads(const hn_context *context, const hni_conv *g);
 
 #endif

@@ -2,8 +2,8 @@
  * a frame of zeros. Copies and what is computed from them stay in the first-level cache.                               */
 #include "kernel/conv.h"
 
+#include "base/context.h"
 #include "base/integer.h"
-#include "base/isa.h"
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "kernel/frame.h"
@@ -348,11 +348,11 @@ static hn_status backward(hn_context *context, int32_t num_threads, const hni_co
 }
 
 /* As measured against oneDNN (bench/README.md). */
-bool hni_conv_paired_leads(const hni_conv *g)
+bool hni_conv_paired_leads(const hn_context *context, const hni_conv *g)
 {
     enum { CHANNELS = 64 };
     return takes(g) && g->kernel_height == 3 && g->kernel_width == 3 && g->stride == 1 && g->in <= CHANNELS &&
-           g->out <= CHANNELS && hni_isa_has_bf16() && !hni_isa_has_bf16_matrices();
+           g->out <= CHANNELS && context->bf16_vectors;
 }
 
 const hni_conv_engine hni_conv_paired = {
