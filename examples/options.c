@@ -106,7 +106,7 @@ static const struct option_row rows[] = {
      "who computes convolutions; auto: whoever is fastest here; onednn needs a\nbuild with oneDNN"},
     {"precision", OPTION_CHOICE, AT(precision), "f32", 0, 0, "f32|bf16",
      "numbers inside the network: bf16 halves memory and is faster where the\n"
-     "CPU multiplies it (AVX512-BF16) and the build has oneDNN; weights, their\nupdates, heads and losses stay f32"},
+     "CPU multiplies it (AVX512-BF16); weights, their updates, heads and\nlosses stay f32"},
     {"workers", OPTION_INTEGER, AT(workers), "1", 0, 64, "N", "threads that prepare images, for each branch"},
     {"profile", OPTION_SWITCH, AT(profile), NULL, 0, 0, "",
      "print at the end where the time of training went: seconds by kind of\n"

@@ -6,13 +6,15 @@
 #include <hybridnet/types.h>
 
 enum {
-    HN_ENGINE_AUTO = 0,   /* for each convolution the first that can compute it and is there: direct's own kernels,
-                             onednn, cblas. The fastest ResNet-32 step in bench/README.md                            */
-    HN_ENGINE_CBLAS = 1,  /* column matrices and BLAS; every convolution, everywhere                                 */
-    HN_ENGINE_DIRECT = 2, /* kernels of this library's own: 3x3 with stride 1 by Winograd's minimal filtering
-                             (Lavin and Gray 2016, F(2x2, 3x3)), for AVX-512, AVX2 and any CPU; the others as CBLAS   */
-    HN_ENGINE_ONEDNN = 3  /* oneDNN 2.6 or a later 2.x, where it was found when the library was built; f32 and bf16. It
-                             keeps memory of its own beside the context's allocator                                  */
+    HN_ENGINE_AUTO = 0,   /* for each convolution whoever is the fastest in bench/README.md: direct's own kernels in f32 and,
+                             up to 64 channels on CPUs with AVX512-BF16 and no AMX, in bf16; else onednn if it is there;
+                             else direct                                                                             */
+    HN_ENGINE_CBLAS = 1,  /* column matrices and BLAS; every convolution of f32, everywhere                            */
+    HN_ENGINE_DIRECT = 2, /* kernels of this library's own. f32: 3x3 with stride 1 by Winograd's minimal filtering (Lavin
+                             and Gray 2016, F(2x2, 3x3)), for AVX-512, AVX2 and any CPU; the others as CBLAS. bf16: every
+                             convolution, products two at a time, for AVX512-BF16, AVX-512, AVX2 and any CPU           */
+    HN_ENGINE_ONEDNN = 3  /* oneDNN 2.6 or a later 2.x, where it was found when the library was built; f32 and, where the
+                             CPU multiplies it, bf16. It keeps memory of its own beside the context's allocator         */
 };
 
 HN_BEGIN_DECLS
@@ -24,7 +26,8 @@ HN_API const char *hn_engine_name(int32_t engine);
 HN_API int32_t hn_engine_available(int32_t engine);
 
 /* 1 if the engine computes convolutions of arrays of this element type, HN_F32 or HN_BF16, in this build and on this
- * CPU, else 0. bf16 takes HN_ENGINE_ONEDNN or HN_ENGINE_AUTO, and a CPU that multiplies it (AVX512-BF16).              */
+ * CPU, else 0. bf16: HN_ENGINE_AUTO and HN_ENGINE_DIRECT everywhere, though only a CPU that multiplies it (AVX512-BF16)
+ * gains by it; HN_ENGINE_ONEDNN on such a CPU.                                                                         */
 HN_API int32_t hn_engine_supports(int32_t engine, int32_t dtype);
 
 HN_END_DECLS

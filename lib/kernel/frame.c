@@ -20,8 +20,8 @@ typedef struct span {
 static span framed_columns(const hni_frame *f)
 {
     span s = {.first = f->left < 0 ? (-f->left + f->spread - 1) / f->spread : 0};
-    s.at = f->left + s.first * f->spread;
-    s.end = s.at >= f->pixels ? s.first : s.first + (f->pixels - s.at + f->spread - 1) / f->spread;
+    s.at = hni_min(f->left + s.first * f->spread, f->pixels);
+    s.end = s.first + (f->pixels - s.at + f->spread - 1) / f->spread;
     s.end = hni_max(s.first, hni_min(s.end, f->width));
     return s;
 }

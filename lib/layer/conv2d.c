@@ -102,8 +102,7 @@ hn_status hni_conv2d_prepare(const hni_conv2d *c, hn_context *context, int32_t n
     const hni_conv_engine *engine = hni_conv_engine_for(context, g);
     HNI_FAIL_IF(
         engine == NULL, HN_E_UNSUPPORTED,
-        "conv2d: the engine %s cannot compute in bf16 here; that takes onednn or auto, a build with oneDNN and a CPU "
-        "with AVX512-BF16",
+        "conv2d: the engine %s cannot compute in bf16 here; auto and direct can, and onednn on a CPU with AVX512-BF16",
         hn_engine_name(hn_context_engine(context)));
     HNI_TRY(engine->prepare(context, num_threads, g, bytes));
     const size_t bias = c->options.bias ? hni_bias_scratch_bytes(g->out) : 0;

@@ -87,8 +87,8 @@ static hn_status check_precision(const hn_context *context, int32_t precision)
                 "hn_resnet_cifar_create: precision is %d; it must be HN_F32 or HN_BF16", (int)precision);
     HNI_FAIL_IF(
         precision == HN_BF16 && !hn_engine_supports(hn_context_engine(context), HN_BF16), HN_E_UNSUPPORTED,
-        "hn_resnet_cifar_create: precision bf16 needs the engine onednn or auto (this context's is %s), a build "
-        "with oneDNN and a CPU with AVX512-BF16",
+        "hn_resnet_cifar_create: precision bf16 needs the engine auto, direct or, on a CPU with AVX512-BF16, onednn; "
+        "this context's is %s",
         hn_engine_name(hn_context_engine(context)));
     return HN_OK;
 }
