@@ -33,7 +33,7 @@ static hn_status create_parts(hn_hybrid_parts *parts, hn_context *context, const
     hn_resnet_cifar_options_init(&resnet, sizeof resnet);
     resnet.depth = options_depth(o);
     resnet.in_channels = data->shape.channels;
-    resnet.precision = o->precision == PRECISION_BF16 ? HN_BF16 : HN_F32;
+    resnet.precision = options_precision(o);
     hn_desc features = {0};
     hn_status status = hn_resnet_cifar_create(&parts->backbone, context, &resnet);
     if (status == HN_OK)

@@ -155,6 +155,11 @@ int32_t options_depth(const struct options *options)
     return depths[options->arch];
 }
 
+int32_t options_precision(const struct options *options)
+{
+    return options->precision == PRECISION_BF16 ? HN_BF16 : HN_F32;
+}
+
 /* The temperature that the loss's paper has. */
 static double published_temperature(const struct options *o)
 {

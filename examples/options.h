@@ -85,6 +85,9 @@ bool options_two_branches(const struct options *options);
 const char *options_dataset_name(const struct options *options);
 int32_t options_depth(const struct options *options);
 
+/* HN_F32 or HN_BF16. */
+int32_t options_precision(const struct options *options);
+
 /* Adds every option, under its name with underscores, to the event being written. */
 void options_log(const struct options *options, struct event_log *log);
 

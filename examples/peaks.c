@@ -3,7 +3,7 @@
 
 #include "progress.h"
 
-enum { REPEATS = 5, WIDTH = 1024, ARRAY = 256 << 20 };
+enum { REPEATS = 5, WIDTH = 1024, IMAGES = 1024, SIDE = 8, CHANNELS = 64, ARRAY = 256 << 20 };
 
 /* Seconds of the fastest of a few forward passes of a layer; the first one, which touches fresh memory, does not count. */
 static hn_status fastest(hn_context *context, hn_layer *layer, const hn_desc *input, double *seconds)
@@ -27,7 +27,7 @@ static hn_status fastest(hn_context *context, hn_layer *layer, const hn_desc *in
     return status;
 }
 
-static hn_status measure_flops(hn_context *context, struct peaks *peaks)
+static hn_status measure_linear(hn_context *context, struct peaks *peaks)
 {
     const hn_desc input = {HN_F32, 2, {WIDTH, WIDTH}};
     hn_layer *linear = NULL;
@@ -38,6 +38,23 @@ static hn_status measure_flops(hn_context *context, struct peaks *peaks)
     if (status == HN_OK)
         peaks->flops = 2.0 * WIDTH * WIDTH * WIDTH / seconds;
     hn_layer_destroy(linear);
+    return status;
+}
+
+static hn_status measure_convolution(hn_context *context, struct peaks *peaks)
+{
+    const hn_desc input = {HN_BF16, 4, {IMAGES, SIDE, SIDE, CHANNELS}};
+    hn_layer *conv = NULL;
+    hn_conv2d_options options;
+    double seconds;
+    hn_conv2d_options_init(&options, sizeof options);
+    options.in_channels = options.out_channels = CHANNELS;
+    hn_status status = hn_conv2d_create(&conv, context, &options);
+    if (status == HN_OK)
+        status = fastest(context, conv, &input, &seconds);
+    if (status == HN_OK)
+        peaks->flops = 2.0 * IMAGES * SIDE * SIDE * CHANNELS * CHANNELS * options.kernel * options.kernel / seconds;
+    hn_layer_destroy(conv);
     return status;
 }
 
@@ -55,7 +72,7 @@ static hn_status measure_bytes(hn_context *context, struct peaks *peaks)
     return status;
 }
 
-hn_status peaks_measure(struct peaks *peaks, int32_t num_threads)
+hn_status peaks_measure(struct peaks *peaks, int32_t num_threads, int32_t precision)
 {
     hn_context_options options;
     hn_context_options_init(&options, sizeof options);
@@ -63,7 +80,7 @@ hn_status peaks_measure(struct peaks *peaks, int32_t num_threads)
     hn_context *context = NULL;
     hn_status status = hn_context_create(&context, &options);
     if (status == HN_OK)
-        status = measure_flops(context, peaks);
+        status = precision == HN_BF16 ? measure_convolution(context, peaks) : measure_linear(context, peaks);
     if (status == HN_OK)
         status = measure_bytes(context, peaks);
     peaks->threads = hn_context_num_threads(context);

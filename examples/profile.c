@@ -8,14 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct profile *profile_create(int32_t num_threads)
+struct profile *profile_create(int32_t num_threads, int32_t precision)
 {
     struct profile *profile = calloc(1, sizeof *profile);
     if (profile == NULL) {
         complain("not enough memory for a profile");
         return NULL;
     }
-    if (peaks_measure(&profile->peaks, num_threads) != HN_OK) {
+    if (peaks_measure(&profile->peaks, num_threads, precision) != HN_OK) {
         complain("the machine's speed cannot be measured: %s", hn_last_error());
         free(profile);
         return NULL;

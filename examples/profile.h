@@ -26,8 +26,8 @@ struct profile {
     bool running;
 };
 
-/* Measures what the machine can do (peaks.h) on that many threads. NULL after a sentence on stderr. */
-struct profile *profile_create(int32_t num_threads);
+/* Measures what the machine can do (peaks.h) on that many threads in that precision. NULL after a sentence on stderr. */
+struct profile *profile_create(int32_t num_threads, int32_t precision);
 void profile_destroy(struct profile *profile);
 
 /* For hn_context_options.trace, with the profile as its user. */

@@ -209,7 +209,7 @@ static int prepare(struct run *run)
     if (o->log != NULL && (run->log = event_log_open(o->log)) == NULL)
         return FAILED;
 
-    if (o->profile && (run->profile = profile_create((int32_t)o->threads)) == NULL)
+    if (o->profile && (run->profile = profile_create((int32_t)o->threads, options_precision(o))) == NULL)
         return FAILED;
 
     hn_context_options context;
