@@ -11,6 +11,7 @@
 #include <hybridnet/context.h>
 #include <hybridnet/cross_entropy.h>
 #include <hybridnet/dataset.h>
+#include <hybridnet/decoupled.h>
 #include <hybridnet/engine.h>
 #include <hybridnet/exec.h>
 #include <hybridnet/heads.h>

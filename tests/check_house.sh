@@ -63,7 +63,7 @@ floor_of_header() {
     sampler) echo sample ;;
     dataset | long_tail | augment | loader) echo data ;;
     resnet | heads) echo model ;;
-    hybrid | transition | schedule | optimizer | metrics) echo train ;;
+    decoupled | hybrid | transition | schedule | optimizer | metrics) echo train ;;
     *) return 1 ;;
     esac
 }

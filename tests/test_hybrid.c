@@ -2,6 +2,7 @@
 #include "golden.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -266,6 +267,106 @@ START_TEST(a_loss_that_is_not_finite_changes_no_parameter)
 }
 END_TEST
 
+/* Whether a parameter or buffer is of the backbone, by its name. */
+static bool of_backbone(const char *name)
+{
+    return strncmp(name, "fc.", 3) != 0 && strncmp(name, "projection.", 11) != 0 && strcmp(name, "prototypes") != 0;
+}
+
+/* Everything in it, buffers too, under the same order as the parameters; returns how many values. */
+static int64_t copy_all(const hn_hybrid *h, float *to)
+{
+    int64_t n = 0;
+    for (int64_t i = 0; i < hn_hybrid_param_count(h); ++i) {
+        hn_param param = {.struct_size = sizeof param};
+        hnt_ok(hn_hybrid_param(h, i, &param));
+        if (to != NULL)
+            memcpy(to + n, hn_tensor_cdata(param.value), hn_tensor_bytes(param.value));
+        n += hn_tensor_count(param.value);
+    }
+    return n;
+}
+
+/* A frozen backbone keeps every value, statistics too, while the heads learn; the loss of the classifier is that of its
+ * logits in inference mode. */
+START_TEST(a_frozen_backbone_stays)
+{
+    hn_context *context = hnt_context(1);
+    hn_hybrid *h = made(context, PSC, 1);
+    noise x;
+    make_noise(context, &x);
+    hnt_ok(hn_hybrid_step(h, &x.batches[0], &x.batches[1], 0.5, 0.1, NULL)); /* there is momentum to forget */
+    const int64_t n = copy_all(h, NULL);
+    float *before = hnt_alloc((size_t)n * 4), *after = hnt_alloc((size_t)n * 4), logits[IMAGES * CLASSES];
+    copy_all(h, before);
+    hnt_ok(hn_hybrid_freeze_backbone(h, 1));
+    hn_matf matrix = {logits, IMAGES, CLASSES, CLASSES};
+    hnt_ok(hn_hybrid_predict(h, x.classifier, &matrix));
+    hn_hybrid_losses losses = {.struct_size = sizeof losses};
+    hnt_ok(hn_hybrid_step(h, &x.batches[0], &x.batches[1], 0.5, 0.1, &losses));
+    double want = 0.0;
+    for (int i = 0; i < IMAGES; ++i) {
+        double sum = 0.0;
+        for (int c = 0; c < CLASSES; ++c)
+            sum += exp((double)logits[i * CLASSES + c]);
+        want += (log(sum) - (double)logits[i * CLASSES + x.labels[i]]) / IMAGES;
+    }
+    hnt_close_d("loss", losses.loss_classifier, want, 1e-5);
+    copy_all(h, after);
+    int64_t at = 0;
+    for (int64_t i = 0; i < hn_hybrid_param_count(h); ++i) {
+        hn_param param = {.struct_size = sizeof param};
+        hnt_ok(hn_hybrid_param(h, i, &param));
+        const bool same = memcmp(before + at, after + at, hn_tensor_bytes(param.value)) == 0;
+        ck_assert_msg(same == of_backbone(param.name), "%s %s", param.name, same ? "has not changed" : "has changed");
+        at += hn_tensor_count(param.value);
+    }
+    hnt_ok(hn_hybrid_freeze_backbone(h, 0));
+    hnt_ok(hn_hybrid_step(h, &x.batches[0], &x.batches[1], 0.5, 0.1, NULL));
+    copy_all(h, before);
+    ck_assert(memcmp(before, after, 64) != 0); /* conv1.weight learns again */
+    free(before);
+    free(after);
+    drop_noise(&x);
+    hn_hybrid_destroy(h);
+    hn_context_destroy(context);
+}
+END_TEST
+
+/* Logits are the classifier's of the features. */
+START_TEST(features_make_the_logits)
+{
+    hn_context *context = hnt_context(1);
+    hn_hybrid *h = made(context, CE, 1);
+    noise x;
+    make_noise(context, &x);
+    ck_assert_int_eq(hn_hybrid_feature_dim(h), 64);
+    ck_assert_int_eq(hn_hybrid_feature_dim(NULL), 0);
+    float features[IMAGES * 64], logits[IMAGES * CLASSES];
+    double want[IMAGES * CLASSES];
+    hn_matf f = {features, IMAGES, 64, 64}, l = {logits, IMAGES, CLASSES, CLASSES}, narrow = {features, IMAGES, 63, 64};
+    hnt_ok(hn_hybrid_features(h, x.classifier, &f));
+    hnt_ok(hn_hybrid_predict(h, x.classifier, &l));
+    hn_param param = {.struct_size = sizeof param};
+    hnt_ok(hn_layer_param(hn_hybrid_classifier(h), 0, &param)); /* the bias is 0 at the start */
+    ck_assert_str_eq(param.name, "weight");
+    const float *weight = hn_tensor_cdata(param.value);
+    for (int i = 0; i < IMAGES * CLASSES; ++i) {
+        want[i] = 0.0;
+        for (int d = 0; d < 64; ++d)
+            want[i] += (double)features[i / CLASSES * 64 + d] * (double)weight[i % CLASSES * 64 + d];
+    }
+    hnt_close_fd("logits", logits, want, IMAGES * CLASSES, 1e-5);
+    hnt_fails(hn_hybrid_features(h, x.classifier, &narrow), HN_E_SHAPE, "it must be 16x64");
+    hnt_fails(hn_hybrid_features(NULL, x.classifier, &f), HN_E_ARG, "hybrid is NULL");
+    hnt_fails(hn_hybrid_freeze_backbone(NULL, 1), HN_E_ARG, "hybrid is NULL");
+    ck_assert_ptr_null(hn_hybrid_classifier(NULL));
+    drop_noise(&x);
+    hn_hybrid_destroy(h);
+    hn_context_destroy(context);
+}
+END_TEST
+
 #ifdef HNI_HAVE_JANSSON
 START_TEST(weights_survive_a_file)
 {
@@ -441,6 +542,8 @@ static Suite *suite(void)
     TCase *unit = hnt_case(s, "unit"), *golden = hnt_case(s, "golden");
     tcase_add_test(unit, parameters_have_pytorch_names);
     tcase_add_test(unit, misuse_is_named);
+    tcase_add_test(unit, a_frozen_backbone_stays);
+    tcase_add_test(unit, features_make_the_logits);
     tcase_add_test(unit, a_loss_that_is_not_finite_changes_no_parameter);
 #ifdef HNI_HAVE_JANSSON
     tcase_add_test(unit, weights_survive_a_file);

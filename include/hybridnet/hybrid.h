@@ -66,8 +66,23 @@ HN_API HN_MUST_CHECK hn_status hn_hybrid_step(hn_hybrid *hybrid, const hn_batch 
 /* Logits of n images (f32, n x H x W x C, n from 1 to the planned N) in inference mode; logits: n x classes. */
 HN_API HN_MUST_CHECK hn_status hn_hybrid_predict(hn_hybrid *hybrid, const hn_tensor *images, hn_matf *logits);
 
+/* What the backbone makes of n images in inference mode: features to look at, or to classify anew (decoupled.h); features:
+ * n x hn_hybrid_feature_dim.                                                                                           */
+HN_API HN_MUST_CHECK hn_status hn_hybrid_features(hn_hybrid *hybrid, const hn_tensor *images, hn_matf *features);
+/* Columns of the backbone's output; 0 for NULL. */
+HN_API int64_t hn_hybrid_feature_dim(const hn_hybrid *hybrid);
+
+/* frozen nonzero: from now on steps train the heads alone; the backbone is in inference mode (its batch norms use their
+ * running statistics) and none of its values change: the second stage of Kang et al. 2020 (cRT) and of contrastive
+ * pre-training. 0: steps train everything again. Momentum begins at zero either way. On failure nothing has changed.
+ * HN_E_NOMEM.                                                                                                          */
+HN_API HN_MUST_CHECK hn_status hn_hybrid_freeze_backbone(hn_hybrid *hybrid, int32_t frozen);
+
 /* Adds the predictions for one epoch of a loader (one view, no random augmentation) to metrics. */
 HN_API HN_MUST_CHECK hn_status hn_hybrid_evaluate(hn_hybrid *hybrid, hn_loader *loader, hn_metrics *metrics);
+
+/* The classifier, borrowed: for hn_layer_init_params before a second stage, or to read its weights. */
+HN_API hn_layer *hn_hybrid_classifier(hn_hybrid *hybrid);
 
 /* The losses of the branches, borrowed: for hn_loss_begin_epoch, hn_loss_set_class_weights and the like. NULL without a
  * feature branch.                                                                                                       */

@@ -49,12 +49,21 @@ static hn_status create_branch(hni_branch *branch, hn_context *context, const ch
     return hn_tensor_create(&branch->gradient, context, &output);
 }
 
-static hn_status create_optimizer(hn_hybrid *h, const hn_sgd_options *sgd)
+/* An optimizer of the parameters from `first` on takes the place of the one before. */
+static hn_status replace_optimizer(hn_hybrid *h, int64_t first)
 {
-    HNI_TRY(hn_optimizer_create_sgd(&h->optimizer, h->context, sgd));
-    for (int64_t i = 0; i < h->param_count; ++i)
+    hn_optimizer *optimizer;
+    HNI_TRY(hn_optimizer_create_sgd(&optimizer, h->context, &h->sgd));
+    hn_status status = HN_OK;
+    for (int64_t i = first; i < h->param_count && status == HN_OK; ++i)
         if (h->params[i].grad != NULL)
-            HNI_TRY(hn_optimizer_add(h->optimizer, &h->params[i]));
+            status = hn_optimizer_add(optimizer, &h->params[i]);
+    if (status < 0) {
+        hn_optimizer_destroy(optimizer);
+        return status;
+    }
+    hn_optimizer_destroy(h->optimizer);
+    h->optimizer = optimizer;
     return HN_OK;
 }
 
@@ -74,7 +83,9 @@ static hn_status create_all(hn_hybrid *h, const hn_hybrid_options *o)
     HNI_TRY(hn_exec_create(&h->classifier_infer, h->context, h->classifier.head, &features, HN_MODE_INFER));
     HNI_TRY(hn_tensor_create(&h->features_gradient, h->context, &features));
     HNI_TRY(hni_hybrid_list_params(h));
-    return create_optimizer(h, o->sgd);
+    hn_sgd_options_init(&h->sgd, sizeof h->sgd);
+    HNI_TRY(hni_options_read(&h->sgd, sizeof h->sgd, o->sgd, "hn_hybrid_create"));
+    return replace_optimizer(h, 0);
 }
 
 /* Everything but the parts. */
@@ -164,12 +175,14 @@ static hn_status run_branch(hn_hybrid *h, hni_branch *branch, const char *name, 
                             double *value)
 {
     const hn_tensor *features, *output;
-    HNI_TRY(hn_exec_forward(h->backbone_train, batch->images, &features));
+    HNI_TRY(hn_exec_forward(h->frozen ? h->backbone_infer : h->backbone_train, batch->images, &features));
     HNI_TRY(hn_exec_forward(branch->train, features, &output));
     hn_tensor gradient = rows_of(branch->gradient, output->desc.dim[0]);
     hn_tensor features_gradient = rows_of(h->features_gradient, features->desc.dim[0]);
     HNI_TRY(hn_loss_apply(branch->loss, output, batch->labels, (float)weight, value, &gradient));
     HNI_FAIL_IF(!isfinite(*value), HN_E_NONFINITE, "hn_hybrid_step: the %s loss is %g", name, *value);
+    if (h->frozen)
+        return hn_exec_backward(branch->train, &gradient, NULL);
     HNI_TRY(hn_exec_backward(branch->train, &gradient, &features_gradient));
     return hn_exec_backward(h->backbone_train, &features_gradient, NULL);
 }
@@ -202,50 +215,17 @@ hn_status hn_hybrid_step(hn_hybrid *h, const hn_batch *feature, const hn_batch *
     return HN_OK;
 }
 
-static hn_status infer(hn_hybrid *h, const hn_tensor *images, const hn_tensor **logits)
+hn_status hn_hybrid_freeze_backbone(hn_hybrid *hybrid, int32_t frozen)
 {
-    const hn_tensor *features;
-    HNI_TRY(hn_exec_forward(h->backbone_infer, images, &features));
-    return hn_exec_forward(h->classifier_infer, features, logits);
-}
-
-hn_status hn_hybrid_predict(hn_hybrid *hybrid, const hn_tensor *images, hn_matf *logits)
-{
-    HNI_FAIL_IF(hybrid == NULL || images == NULL || logits == NULL || logits->data == NULL, HN_E_ARG,
-                "hn_hybrid_predict: %s is NULL",
-                hybrid == NULL   ? "hybrid"
-                : images == NULL ? "images"
-                                 : "logits");
-    int64_t rows = images->desc.dim[0], classes = hybrid->classifier.gradient->desc.dim[1];
-    HNI_FAIL_IF(logits->rows != rows || logits->cols != classes || logits->ld < classes, HN_E_SHAPE,
-                "hn_hybrid_predict: logits is %" PRId64 "x%" PRId64 " (ld %" PRId64 "); it must be %" PRId64
-                "x%" PRId64,
-                logits->rows, logits->cols, logits->ld, rows, classes);
-    const hn_tensor *result;
-    HNI_TRY(infer(hybrid, images, &result));
-    const float *from = result->data;
-    for (int64_t i = 0; i < rows; ++i)
-        memcpy(logits->data + i * logits->ld, from + i * classes, (size_t)classes * sizeof(float));
+    HNI_FAIL_IF(hybrid == NULL, HN_E_ARG, "hn_hybrid_freeze_backbone: hybrid is NULL");
+    HNI_TRY(replace_optimizer(hybrid, frozen ? hybrid->backbone_count : 0));
+    hybrid->frozen = frozen != 0;
     return HN_OK;
 }
 
-hn_status hn_hybrid_evaluate(hn_hybrid *hybrid, hn_loader *loader, hn_metrics *metrics)
+hn_layer *hn_hybrid_classifier(hn_hybrid *hybrid)
 {
-    HNI_FAIL_IF(hybrid == NULL || loader == NULL || metrics == NULL, HN_E_ARG, "hn_hybrid_evaluate: %s is NULL",
-                hybrid == NULL   ? "hybrid"
-                : loader == NULL ? "loader"
-                                 : "metrics");
-    for (;;) {
-        hn_batch batch = {.struct_size = sizeof batch};
-        hn_status status = hn_loader_next(loader, &batch);
-        if (status != HN_OK)
-            return status == HN_END ? HN_OK : status;
-        const hn_tensor *logits;
-        HNI_TRY(infer(hybrid, batch.images, &logits));
-        const hn_desc *d = &logits->desc;
-        const hn_cmatf matrix = {logits->data, d->dim[0], d->dim[1], d->dim[1]};
-        HNI_TRY(hn_metrics_add(metrics, &matrix, batch.labels));
-    }
+    return hybrid == NULL ? NULL : hybrid->classifier.head;
 }
 
 hn_loss *hn_hybrid_feature_loss(hn_hybrid *hybrid)

@@ -5,6 +5,8 @@
 #include <hybridnet/exec.h>
 #include <hybridnet/hybrid.h>
 
+#include <stdbool.h>
+
 /* One head on the backbone: executors, its output's gradient, its loss. */
 typedef struct hni_branch {
     hn_layer *head;
@@ -19,11 +21,14 @@ struct hn_hybrid {
     hni_branch feature, classifier; /* feature.head NULL: plain cross-entropy training */
     hn_exec *backbone_train, *backbone_infer, *classifier_infer;
     hn_tensor *features_gradient; /* planned rows x features */
-    hn_optimizer *optimizer;
+    hn_optimizer *optimizer;      /* of the heads alone where frozen */
+    hn_sgd_options sgd;
+    bool frozen;
     int64_t rows; /* planned */
     hn_param *params;
     char **names; /* of params that needed a prefix, else NULL */
-    int64_t param_count, required_count; /* the first required_count are backbone and classifier */
+    int64_t param_count, backbone_count, required_count; /* the first backbone_count are the backbone's, the first
+                                                          * required_count backbone's and classifier's           */
 };
 
 /* Lists all parameters under the names of hybrid.h; frees them. */

@@ -63,6 +63,7 @@ hn_status hni_hybrid_list_params(hn_hybrid *h)
     if (h->params == NULL || h->names == NULL)
         return hni_no_memory("hn_hybrid_create", n * sizeof *h->params);
     HNI_TRY(add_layer(h, "", h->backbone));
+    h->backbone_count = h->param_count;
     HNI_TRY(add_layer(h, "fc.", h->classifier.head));
     h->required_count = h->param_count;
     if (h->feature.head != NULL) {
