@@ -52,12 +52,26 @@ static hn_status cut_tail(hn_dataset **set, const struct options *o)
     return status;
 }
 
+/* Takes the validation images out of the training set. */
+static hn_status hold_out(struct data *data, const struct options *o)
+{
+    hn_dataset *rest = NULL;
+    hn_status status = hn_dataset_split(&rest, &data->held_out, data->train, o->validation, (uint64_t)o->subset_seed);
+    if (status == HN_OK) {
+        hn_dataset_release(data->train);
+        data->train = rest;
+    }
+    return status;
+}
+
 hn_status data_open(struct data *data, hn_context *context, const struct options *options)
 {
     *data = (struct data){0};
     hn_status status = open_set(&data->train, context, options, true);
     if (status == HN_OK && options->imbalance > 1.0)
         status = cut_tail(&data->train, options);
+    if (status == HN_OK && options->validation > 0.0)
+        status = hold_out(data, options);
     if (status == HN_OK)
         status = open_set(&data->test, context, options, false);
     if (status != HN_OK) {
@@ -133,6 +147,24 @@ static hn_status start_loader(hn_loader **out, hn_context *context, hn_dataset *
     return status;
 }
 
+/* The loaders of a second stage, which has batches of --batch images. */
+static hn_status start_second(struct data *data, hn_context *context, hn_loader_options loading,
+                              const hn_augment_options *plain, const struct options *o)
+{
+    switch (o->second_stage) {
+    case SECOND_CRT:
+    case SECOND_LWS:
+        return start_loader(&data->balanced, context, data->train, HN_SAMPLER_CLASS_BALANCED, loading, o,
+                            "second stage");
+    case SECOND_NCM:
+        loading.augment = plain;
+        return start_loader(&data->plain, context, data->train, HN_SAMPLER_INSTANCE_BALANCED, loading, o,
+                            "second stage");
+    default:
+        return HN_OK;
+    }
+}
+
 hn_status data_start_loaders(struct data *data, hn_context *context, const struct options *options)
 {
     hn_augment_options plain = augmentation(options, false), random = augmentation(options, true);
@@ -145,11 +177,16 @@ hn_status data_start_loaders(struct data *data, hn_context *context, const struc
         start_loader(&data->testing, context, data->test, HN_SAMPLER_INSTANCE_BALANCED, loading, options, "testing");
     if (status != HN_OK || options->eval_only)
         return status;
-
+    if (data->held_out != NULL)
+        status = start_loader(&data->validation, context, data->held_out, HN_SAMPLER_INSTANCE_BALANCED, loading,
+                              options, "validation");
     loading.batch = options->batch;
     loading.augment = &random;
-    status = start_loader(&data->classifier, context, data->train, options->classifier_sampler - 1, loading, options,
-                          "classifier branch");
+    if (status == HN_OK)
+        status = start_second(data, context, loading, &plain, options);
+    if (status == HN_OK)
+        status = start_loader(&data->classifier, context, data->train, options->classifier_sampler - 1, loading,
+                              options, "classifier branch");
     if (status != HN_OK || !options_two_branches(options))
         return status;
     loading.views = (int32_t)options->views;
@@ -159,10 +196,14 @@ hn_status data_start_loaders(struct data *data, hn_context *context, const struc
 
 void data_close(struct data *data)
 {
+    hn_loader_destroy(data->plain);
+    hn_loader_destroy(data->balanced);
+    hn_loader_destroy(data->validation);
     hn_loader_destroy(data->feature);
     hn_loader_destroy(data->classifier);
     hn_loader_destroy(data->testing);
     hn_dataset_release(data->train);
     hn_dataset_release(data->test);
+    hn_dataset_release(data->held_out);
     *data = (struct data){0};
 }

@@ -9,13 +9,16 @@
 enum { MAX_CLASSES = 100 };
 
 struct data {
-    hn_dataset *train, *test;
+    hn_dataset *train, *test, *held_out; /* held_out: for --validation, else NULL */
     hn_image_shape shape;
     int32_t classes;
     int64_t counts[MAX_CLASSES]; /* training images of each class */
     /* An epoch of feature and classifier is as many images: those of train. feature is NULL without a feature branch, and
      * both are NULL when only testing.                                                                                  */
     hn_loader *feature, *classifier, *testing;
+    hn_loader *validation; /* of held_out                                                                      */
+    hn_loader *balanced;   /* for a second stage that trains: class-balanced, augmented                        */
+    hn_loader *plain;      /* for one that does not: the training images as they are                           */
 };
 
 /* Opens the sets and cuts the tail. On failure hn_last_error() has the sentence and data is empty. */

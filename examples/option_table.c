@@ -154,6 +154,7 @@ int option_table_parse(const struct option_row *rows, size_t count, void *target
                 (struct option){rows[i].name, rows[i].kind == OPTION_SWITCH ? no_argument : required_argument, NULL,
                                 FIRST_CODE + (int)i};
     opterr = 0;
+    optind = 1;
     for (;;) {
         int code = getopt_long(argc, argv, ":", options, NULL);
         if (code == -1)

@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-enum { OPTION_ROWS_MAX = 64, OPTION_LIST_MAX = 16 };
+enum { OPTION_ROWS_MAX = 96, OPTION_LIST_MAX = 16 };
 
 /* In brackets the type of the field in the caller's struct. */
 enum option_kind {

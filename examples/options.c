@@ -2,6 +2,7 @@
 #include "options.h"
 
 #include "log.h"
+#include "recipe.h"
 
 #include <hybridnet.h>
 
@@ -39,6 +40,9 @@ static const struct option_row rows[] = {
     {"subset", OPTION_CHOICE, AT(subset), "own", 0, 0, "own|numpy-legacy",
      "which images stay: this library's choice, or those that LDAM, BBN and\nothers train on"},
     {"subset-seed", OPTION_INTEGER, AT(subset_seed), "0", 0, 4294967295.0, "N", "seed of that choice"},
+    {"validation", OPTION_REAL, AT(validation), "0", 0, 0.5, "SHARE",
+     "share of each class's training images that is held out: the best epoch\n"
+     "and --tau are chosen by them, never by the test set; 0: none"},
     {"synthetic-images", OPTION_INTEGER, AT(synthetic_images), "5000", 100, 1e7, "N",
      "size of the synthetic training set before the tail is cut; the test set\nhas a fifth of it"},
 
@@ -82,15 +86,27 @@ static const struct option_row rows[] = {
     {"batch", OPTION_INTEGER, AT(batch), "512", 2, 65536, "N", "images a step in each branch"},
     {"lr", OPTION_REAL, AT(lr), "0.5", 1e-8, 1000, "RATE", "learning rate; about 0.1 for a batch of 128"},
     {"milestones", OPTION_LIST, AT(milestones), "auto", 0, 100000, "LIST",
-     "epochs after which the rate falls to a tenth, e.g. 120,160; auto: at\n60 % and 80 % of the epochs"},
+     "epochs after which the rate falls, e.g. 120,160; auto: at 60 % and 80 %\nof the epochs"},
     {"warmup", OPTION_REAL, AT(warmup), "auto", 0, 100000, "EPOCHS",
      "length of the linear rise of the rate from 0.01 (or a tenth of --lr),\n"
      "without which a batch of 512 at rate 0.5 may diverge; auto: 5 % of the\nepochs"},
+    {"lr-decay", OPTION_REAL, AT(lr_decay), "0.1", 1e-6, 1, "FACTOR", "of the rate at each milestone"},
     {"momentum", OPTION_REAL, AT(momentum), "0.9", 0, 0.9999, "M", "of the gradient descent"},
     {"weight-decay", OPTION_REAL, AT(weight_decay), "1e-4", 0, 1, "W", "on all parameters"},
     {"seed", OPTION_INTEGER, AT(seed), "1", 0, 4294967295.0, "N",
      "of initial weights, order of images and augmentation; the same seed gives\n"
      "the same weights, whatever --threads and --workers are"},
+
+    {"Second stage", OPTION_HEADING, 0, NULL, 0, 0, NULL, NULL},
+    {"second-stage", OPTION_CHOICE, AT(second_stage), "none", 0, 0, "none|crt|lws|tau|ncm",
+     "what takes the classifier's place when training is over, on features that\n"
+     "stay as they are (Kang et al. 2020): a new classifier trained on class-\n"
+     "balanced batches (crt), a scale for each class's logit trained so (lws),\n"
+     "weights over their norms to the power --tau (tau), nearest class means (ncm)"},
+    {"second-epochs", OPTION_INTEGER, AT(second_epochs), "10", 0, 100000, "N", "crt, lws: epochs of the second stage"},
+    {"second-lr", OPTION_REAL, AT(second_lr), "0.2", 1e-8, 1000, "RATE",
+     "crt, lws: learning rate, which falls to 0 like a cosine"},
+    {"tau", OPTION_REAL, AT(tau), "auto", 0, 10, "TAU", "auto: the best of 0, 0.1 ... 2 on the --validation images"},
 
     {"Files", OPTION_HEADING, 0, NULL, 0, 0, NULL, NULL},
     {"save", OPTION_TEXT, AT(save), NULL, 0, 0, "FILE", "write the weights after every epoch (safetensors)"},
@@ -99,6 +115,15 @@ static const struct option_row rows[] = {
     {"eval-every", OPTION_INTEGER, AT(eval_every), "1", 1, 100000, "N",
      "epochs from one test to the next; the last epoch is always tested"},
     {"log", OPTION_TEXT, AT(log), NULL, 0, 0, "FILE", "write one JSON object a line: start, every epoch, result"},
+
+    {"Recipes", OPTION_HEADING, 0, NULL, 0, 0, NULL, NULL},
+    {"recipe", OPTION_TEXT, AT(recipe), NULL, 0, 0, "NAME",
+     "begin with the options of SET/METHOD, e.g. cifar10-lt-100/ldam-drw, or of\n"
+     "a file of lines 'option = value'; other options on the command line have\n"
+     "the last word; with another number of --epochs the recipe's milestones,\n"
+     "warmup and drw-epoch move along; 'list' names sets and methods"},
+    {"print-recipe", OPTION_SWITCH, AT(print_recipe), NULL, 0, 0, "",
+     "print all options as they would be used, as such a file, and stop"},
 
     {"Running", OPTION_HEADING, 0, NULL, 0, 0, NULL, NULL},
     {"threads", OPTION_INTEGER, AT(threads), "0", 0, 1024, "N", "threads that compute; 0: all cores"},
@@ -208,8 +233,20 @@ static int check(const struct options *o)
         complain("--eval-only trains nothing, so there is nothing to --save");
         return -1;
     }
+    if (o->eval_only && o->second_stage != SECOND_NONE) {
+        complain("--eval-only trains nothing, so there is no --second-stage");
+        return -1;
+    }
     if (o->eval_only && o->profile) {
         complain("--eval-only trains nothing, so there is nothing to --profile");
+        return -1;
+    }
+    if (o->second_stage != SECOND_NONE && o->classifier_loss == CLASSIFIER_LDAM) {
+        complain("--second-stage needs a linear classifier; --classifier-loss ldam has a normalised one");
+        return -1;
+    }
+    if (o->second_stage == SECOND_TAU && isnan(o->tau) && o->validation == 0.0) {
+        complain("--second-stage tau needs --validation SHARE to choose tau by, or --tau TAU");
         return -1;
     }
     if (o->warmup > (double)o->epochs) {
@@ -219,22 +256,78 @@ static int check(const struct options *o)
     return 0;
 }
 
+/* Epochs at which something happens, as a recipe has set them. */
+struct timing {
+    int64_t epochs, drw_epoch;
+    double warmup;
+    struct number_list milestones;
+};
+
+static struct timing timing_of(const struct options *o)
+{
+    return (struct timing){o->epochs, o->drw_epoch, o->warmup, o->milestones};
+}
+
+/* Moves what the command line has left as the recipe had it, if not its number of epochs. */
+static void stretch(struct options *o, const struct timing *recipe)
+{
+    const double ratio = (double)o->epochs / (double)recipe->epochs;
+    if (ratio == 1.0)
+        return;
+    if (o->drw_epoch == recipe->drw_epoch)
+        o->drw_epoch = (int64_t)floor((double)o->drw_epoch * ratio + 0.5);
+    if (o->warmup == recipe->warmup)
+        o->warmup *= ratio;
+    if (o->milestones.count == recipe->milestones.count &&
+        memcmp(o->milestones.value, recipe->milestones.value, sizeof o->milestones.value) == 0)
+        for (int32_t i = 0; i < o->milestones.count; ++i)
+            o->milestones.value[i] *= ratio;
+}
+
+/* Defaults, then the recipe, then the command line: which is read twice, since it names the recipe. */
+static int read_all(struct options *o, int argc, char **argv)
+{
+    if (option_table_defaults(rows, ROWS, o) != 0 || option_table_parse(rows, ROWS, o, argc, argv) != 0)
+        return -1;
+    const char *recipe = o->recipe;
+    if (recipe == NULL || strcmp(recipe, "list") == 0)
+        return 0;
+    if (option_table_defaults(rows, ROWS, o) != 0 || recipe_apply(recipe, rows, ROWS, o, &o->recipe_text) != 0)
+        return -1;
+    const struct timing timing = timing_of(o);
+    if (option_table_parse(rows, ROWS, o, argc, argv) != 0)
+        return -1;
+    stretch(o, &timing);
+    return 0;
+}
+
 int options_read(struct options *options, int argc, char **argv)
 {
-    if (option_table_defaults(rows, ROWS, options) != 0)
-        return -1;
-    if (option_table_parse(rows, ROWS, options, argc, argv) != 0) {
+    if (read_all(options, argc, argv) != 0) {
         fputs("train_hybrid --help lists all options.\n", stderr);
         return -1;
     }
+    const bool list = options->recipe != NULL && strcmp(options->recipe, "list") == 0;
     if (options->help)
         print_help();
     else if (options->version)
         printf("train_hybrid, libhybridnet %s (%s)\n", hn_version_string(), hn_build_info());
-    if (options->help || options->version)
+    else if (list)
+        recipe_list(stdout);
+    if (options->help || options->version || list)
         return 1;
     decide(options);
+    if (options->print_recipe) {
+        recipe_print(rows, ROWS, options, stdout);
+        return 1;
+    }
     return check(options);
+}
+
+void options_release(struct options *options)
+{
+    free(options->recipe_text);
+    options->recipe_text = NULL;
 }
 
 void options_log(const struct options *options, struct event_log *log)

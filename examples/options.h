@@ -31,6 +31,7 @@ enum classifier_kind {
     CLASSIFIER_LDAM
 };
 
+enum second_stage { SECOND_NONE, SECOND_CRT, SECOND_LWS, SECOND_TAU, SECOND_NCM };
 enum precision { PRECISION_F32, PRECISION_BF16 };
 
 /* What a --method is made of. */
@@ -46,6 +47,7 @@ struct options {
     double imbalance;
     int32_t imbalance_profile, subset; /* HN_PROFILE_*, HN_SUBSET_* */
     int64_t subset_seed, synthetic_images;
+    double validation; /* share */
 
     int32_t method, arch;
     int32_t feature_loss, classifier_loss; /* enum feature_kind, never AUTO after options_read; enum classifier_kind */
@@ -61,10 +63,16 @@ struct options {
     int64_t epochs, batch;
     double lr;
     struct number_list milestones;
-    double warmup, momentum, weight_decay;
+    double lr_decay, warmup, momentum, weight_decay;
     int64_t seed;
 
-    const char *load, *save, *log;
+    int32_t second_stage; /* enum second_stage */
+    int64_t second_epochs;
+    double second_lr, tau; /* tau NAN: to be chosen */
+
+    const char *load, *save, *log, *recipe;
+    char *recipe_text; /* what texts may point into */
+    bool print_recipe;
     bool eval_only;
     int64_t eval_every, threads, workers;
     int32_t engine;    /* HN_ENGINE_* */
@@ -72,9 +80,10 @@ struct options {
     bool profile, quiet, help, version;
 };
 
-/* Reads the command line and decides what was left to "auto". 0: go on; 1: nothing to do, help or version has been
- * printed; -1: bad usage, explained on stderr.                                                                      */
+/* Reads recipe and command line and decides what was left to "auto". 0: go on; 1: nothing to do, what was asked for has
+ * been printed; -1: bad usage, explained on stderr. options_release in any case.                                       */
 int options_read(struct options *options, int argc, char **argv);
+void options_release(struct options *options);
 
 const struct method *options_method(const struct options *options);
 

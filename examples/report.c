@@ -3,7 +3,26 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
+
+/* The most memory this process has held. getrusage would count what the program had that started this one. */
+static double peak_mib(void)
+{
+    char line[128];
+    double kib = 0.0;
+    FILE *file = fopen("/proc/self/status", "r");
+    while (file != NULL && fgets(line, sizeof line, file) != NULL)
+        if (strncmp(line, "VmHWM:", 6) == 0)
+            kib = strtod(line + 6, NULL);
+    if (file != NULL)
+        fclose(file);
+    struct rusage usage;
+    if (kib == 0.0 && getrusage(RUSAGE_SELF, &usage) == 0)
+        kib = (double)usage.ru_maxrss;
+    return kib / 1024.0;
+}
 
 /* "  name 93.2", or "  name -" for a value that does not exist. */
 static void print_value(const char *name, const char *format, double value)
@@ -17,6 +36,8 @@ static void print_value(const char *name, const char *format, double value)
 
 static void print_scores(const struct scores *scores)
 {
+    if (!isnan(scores->validation))
+        print_value("validation", "%.2f", 100.0 * scores->validation);
     print_value("top-1", "%.2f", 100.0 * scores->report.top1);
     print_value("many", "%.2f", 100.0 * scores->report.many);
     print_value("medium", "%.2f", 100.0 * scores->report.medium);
@@ -75,6 +96,7 @@ static void log_scores(struct event_log *log, const struct scores *scores)
     event_number(log, "few", r == NULL ? NAN : 100.0 * r->few);
     event_number(log, "balanced", r == NULL ? NAN : 100.0 * r->balanced_accuracy);
     event_number(log, "macro_f1", r == NULL ? NAN : 100.0 * r->macro_f1);
+    event_number(log, "validation", scores == NULL ? NAN : 100.0 * scores->validation);
 }
 
 static int log_epoch(const struct run *run, const struct epoch *epoch, const struct scores *scores)
@@ -92,16 +114,45 @@ static int log_epoch(const struct run *run, const struct epoch *epoch, const str
     return event_end(run->log);
 }
 
-int report_result(const struct run *run, const struct scores *scores)
+/* "none|crt|..." by its index, as the option has it. */
+static const char *const second_stages[] = {"none", "crt", "lws", "tau", "ncm"};
+
+int report_second_stage(struct run *run, const struct scores *scores, double tau)
 {
-    struct rusage usage = {0};
-    getrusage(RUSAGE_SELF, &usage);
-    double seconds = now() - run->started, mib = (double)usage.ru_maxrss / 1024.0;
+    progress_clear(&run->progress);
     if (!run->options.quiet) {
-        printf("result");
+        printf("second stage %s", second_stages[run->options.second_stage]);
+        if (!isnan(tau))
+            print_value("tau", "%.1f", tau);
         print_scores(scores);
-        printf("  macro-F1 %.2f  (%.0f s, %.0f MiB)\n", 100.0 * scores->report.macro_f1, seconds, mib);
+        putchar('\n');
+        fflush(stdout);
     }
+    event_begin(run->log, "second_stage");
+    event_text(run->log, "kind", second_stages[run->options.second_stage]);
+    event_number(run->log, "tau", tau);
+    log_scores(run->log, scores);
+    event_number(run->log, "seconds", now() - run->started);
+    return event_end(run->log);
+}
+
+static void print_result(const struct outcome *outcome, double seconds, double mib)
+{
+    printf("result");
+    print_scores(&outcome->last);
+    printf("  macro-F1 %.2f  (%.0f s, %.0f MiB)\n", 100.0 * outcome->last.report.macro_f1, seconds, mib);
+    if (outcome->best_epoch > 0) {
+        printf("best by validation, epoch %lld", (long long)outcome->best_epoch);
+        print_scores(&outcome->best);
+        putchar('\n');
+    }
+}
+
+int report_result(const struct run *run, const struct outcome *outcome)
+{
+    const double seconds = now() - run->started, mib = peak_mib();
+    if (!run->options.quiet)
+        print_result(outcome, seconds, mib);
     char arch[32];
     snprintf(arch, sizeof arch, "resnet%d", (int)options_depth(&run->options));
     event_begin(run->log, "result");
@@ -109,8 +160,13 @@ int report_result(const struct run *run, const struct scores *scores)
     event_text(run->log, "arch", arch);
     event_integer(run->log, "parameters", hn_hybrid_parameter_total(run->network));
     event_integer(run->log, "train_images", hn_dataset_count(run->data.train));
-    log_scores(run->log, scores);
-    event_numbers(run->log, "per_class", scores->per_class, run->data.classes);
+    log_scores(run->log, &outcome->last);
+    event_numbers(run->log, "per_class", outcome->last.per_class, run->data.classes);
+    if (outcome->best_epoch > 0) {
+        event_integer(run->log, "best_epoch", outcome->best_epoch);
+        event_number(run->log, "best_validation", 100.0 * outcome->best.validation);
+        event_number(run->log, "best_top1", 100.0 * outcome->best.report.top1);
+    }
     event_number(run->log, "seconds", seconds);
     event_number(run->log, "peak_rss_mib", mib);
     return event_end(run->log);

@@ -3,6 +3,9 @@
 #define REPORT_H
 
 #include "data.h"
+
+#include <signal.h>
+
 #include "log.h"
 #include "profile.h"
 #include "progress.h"
@@ -18,6 +21,7 @@ struct run {
     struct progress progress;
     struct profile *profile; /* NULL unless asked for */
     double started;
+    const volatile sig_atomic_t *interrupted; /* nonzero once somebody wants an end */
 };
 
 /* What an epoch of training did; means over its steps, NaN for a loss that was never computed. */
@@ -28,14 +32,24 @@ struct epoch {
 };
 
 struct scores {
-    hn_metrics_report report;      /* shares in [0, 1]  */
-    double per_class[MAX_CLASSES]; /* per cent     */
+    hn_metrics_report report;      /* of the test set, shares in [0, 1]                                        */
+    double per_class[MAX_CLASSES]; /* per cent                                                                  */
+    double validation;             /* share: balanced accuracy on the images held out; NAN without --validation */
+};
+
+/* How training ended: its last epoch, and the one that was the best by validation (number 0 without --validation). */
+struct outcome {
+    struct scores last, best;
+    int64_t best_epoch;
+    double tau; /* of a second stage's tau-normalisation, else NAN */
 };
 
 /* Each returns 0, or -1 when the log cannot be written, which has been explained on stderr. */
 int report_start(const struct run *run);
 /* scores: NULL for an epoch without a test. */
 int report_epoch(struct run *run, const struct epoch *epoch, const struct scores *scores);
-int report_result(const struct run *run, const struct scores *scores);
+/* After a second stage: its own scores, beside those of the training before. */
+int report_second_stage(struct run *run, const struct scores *scores, double tau);
+int report_result(const struct run *run, const struct outcome *outcome);
 
 #endif

@@ -2,9 +2,11 @@
  * plain cross-entropy, on libhybridnet's public interface alone. `train_hybrid --help` tells how to use it.
  *
  * The flow is here; options.c has what can be asked for, data.c the images, network.c the network, report.c what is told. */
+#include "evaluate.h"
 #include "losses.h"
 #include "network.h"
 #include "report.h"
+#include "second_stage.h"
 
 #include <math.h>
 #include <signal.h>
@@ -101,6 +103,7 @@ static int train_epoch(struct run *run, struct epoch *epoch)
     schedule.lr = o->lr;
     schedule.milestones = o->milestones.value;
     schedule.num_milestones = o->milestones.count;
+    schedule.gamma = o->lr_decay;
     schedule.warmup_epochs = o->warmup;
     schedule.warmup_start = fmin(0.01, 0.1 * o->lr);
 
@@ -140,31 +143,44 @@ static int train_epoch(struct run *run, struct epoch *epoch)
 
 /* ---- testing ------------------------------------------------------------------------------------------------------ */
 
+/* Test set and, if there are any, validation images. */
 static int test(struct run *run, struct scores *scores)
 {
-    hn_metrics *metrics = NULL;
-    scores->report.struct_size = sizeof scores->report;
-    hn_status status = hn_metrics_create(&metrics, run->context, run->data.classes, run->data.counts);
-    if (status == HN_OK)
-        status = hn_hybrid_evaluate(run->network, run->data.testing, metrics);
-    if (status == HN_OK)
-        status = hn_metrics_get(metrics, &scores->report);
-    if (status == HN_OK)
-        status = hn_metrics_per_class(metrics, scores->per_class);
-    hn_metrics_destroy(metrics);
-    for (int32_t c = 0; c < run->data.classes; ++c)
-        scores->per_class[c] *= 100.0;
+    struct scores validation = {.validation = NAN};
+    hn_status status = evaluate(run, run->data.testing, scores);
+    scores->validation = NAN;
+    if (status == HN_OK && run->data.validation != NULL) {
+        status = evaluate(run, run->data.validation, &validation);
+        scores->validation = validation.report.balanced_accuracy;
+    }
     return status == HN_OK ? DONE : fail(run, status, "the weights could not be tested");
 }
 
 /* ---- the run ------------------------------------------------------------------------------------------------------ */
 
-static int train(struct run *run, struct scores *scores)
+/* The last tested epoch, and whether it is the best by validation. */
+static void keep(struct outcome *outcome, const struct scores *scores, int64_t number)
+{
+    outcome->last = *scores;
+    if (!isnan(scores->validation) && (outcome->best_epoch == 0 || scores->validation > outcome->best.validation)) {
+        outcome->best = *scores;
+        outcome->best_epoch = number;
+    }
+}
+
+static int save(struct run *run)
+{
+    hn_status status = run->options.save == NULL ? HN_OK : hn_hybrid_save(run->network, run->options.save);
+    return status == HN_OK ? DONE : fail(run, status, "is the directory of --save there, and writable?");
+}
+
+static int train(struct run *run, struct outcome *outcome)
 {
     const struct options *o = &run->options;
     progress_start(&run->progress, o->epochs * hn_loader_batches(run->data.classifier), o->quiet);
     for (int64_t number = 1; number <= o->epochs; ++number) {
         struct epoch epoch = {.number = number};
+        struct scores scores = {.validation = NAN};
         profile_resume(run->profile);
         int trained = train_epoch(run, &epoch);
         profile_pause(run->profile);
@@ -177,15 +193,32 @@ static int train(struct run *run, struct scores *scores)
             return INTERRUPTED;
         }
         bool tested = number % o->eval_every == 0 || number == o->epochs;
-        if (tested && test(run, scores) != DONE)
+        if (tested && test(run, &scores) != DONE)
             return FAILED;
-        if (report_epoch(run, &epoch, tested ? scores : NULL) != 0)
+        if (tested)
+            keep(outcome, &scores, number);
+        if (report_epoch(run, &epoch, tested ? &scores : NULL) != 0 || save(run) != DONE)
             return FAILED;
-        hn_status status = o->save == NULL ? HN_OK : hn_hybrid_save(run->network, o->save);
-        if (status != HN_OK)
-            return fail(run, status, "is the directory of --save there, and writable?");
     }
     return DONE;
+}
+
+/* The classifier of a second stage takes the place of the one that training has made. */
+static int refine(struct run *run, struct outcome *outcome)
+{
+    if (run->options.second_stage == SECOND_NONE)
+        return DONE;
+    hn_status status = second_stage_run(run, &outcome->tau);
+    if (status != HN_OK)
+        return fail(run, status, "the second stage failed; with --save the weights before it are kept");
+    if (interrupted) {
+        complain("stopped in the second stage%s", run->options.save != NULL ? "; the weights before it are saved" : "");
+        return INTERRUPTED;
+    }
+    outcome->best_epoch = 0; /* of the classifier that was */
+    if (test(run, &outcome->last) != DONE || report_second_stage(run, &outcome->last, outcome->tau) != 0)
+        return FAILED;
+    return save(run);
 }
 
 /* Hours of training must not end at a directory that is not there. */
@@ -248,15 +281,17 @@ static int prepare(struct run *run)
 
 static int work(struct run *run)
 {
-    struct scores scores = {{0}, {0}};
+    struct outcome outcome = {.tau = NAN};
     int code = prepare(run);
     if (code == DONE && report_start(run) != 0)
         code = FAILED;
     if (code == DONE)
-        code = run->options.eval_only ? test(run, &scores) : train(run, &scores);
+        code = run->options.eval_only ? test(run, &outcome.last) : train(run, &outcome);
+    if (code == DONE && !run->options.eval_only)
+        code = refine(run, &outcome);
     if ((code == DONE || code == INTERRUPTED) && profile_report(run->profile, run->options.quiet, run->log) != 0)
         code = FAILED;
-    if (code == DONE && report_result(run, &scores) != 0)
+    if (code == DONE && report_result(run, &outcome) != 0)
         code = FAILED;
     return code;
 }
@@ -272,10 +307,12 @@ static void let_idle_threads_sleep(char **argv)
 int main(int argc, char **argv)
 {
     let_idle_threads_sleep(argv);
-    struct run run = {.started = now()};
+    struct run run = {.started = now(), .interrupted = &interrupted};
     int read = options_read(&run.options, argc, argv);
-    if (read != 0)
+    if (read != 0) {
+        options_release(&run.options);
         return read > 0 ? DONE : BAD_USAGE;
+    }
     catch_interrupts();
     int code = work(&run);
     hn_transition_destroy(run.transition);
@@ -285,5 +322,6 @@ int main(int argc, char **argv)
     profile_destroy(run.profile);
     if (event_log_close(run.log) != 0 && code == DONE)
         code = FAILED;
+    options_release(&run.options);
     return code;
 }

@@ -35,6 +35,7 @@
 #include <hybridnet/safetensors.h>
 #include <hybridnet/sampler.h>
 #include <hybridnet/schedule.h>
+#include <hybridnet/split.h>
 #include <hybridnet/status.h>
 #include <hybridnet/supcon.h>
 #include <hybridnet/tensor.h>

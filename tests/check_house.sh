@@ -61,7 +61,7 @@ floor_of_header() {
     layer | layers | exec) echo layer ;;
     loss | loss_common | cross_entropy | supcon | prototypical | rebalanced | prototypes | balanced_contrastive | k_positive | paco | proco) echo loss ;;
     sampler) echo sample ;;
-    dataset | long_tail | augment | loader) echo data ;;
+    dataset | long_tail | split | augment | loader) echo data ;;
     resnet | heads) echo model ;;
     decoupled | hybrid | transition | schedule | optimizer | metrics) echo train ;;
     *) return 1 ;;

@@ -131,6 +131,70 @@ for engine in cblas direct onednn; do
 done
 refused 2 "--engine is 'gpu'" --engine gpu
 
+# ---- recipes: by name, from a file, with the command line's last word ------------------------------------------------
+"$program" --recipe list >output
+for name in cifar10-lt-100 cifar100-lt-10 hybrid-sc hybrid-psc sc-two-stage ldam-drw balanced-softmax crt lws tau-norm ncm; do
+    grep -q "^  $name " output || fail "--recipe list does not name $name"
+done
+"$program" --recipe cifar10-lt-50/ldam-drw --data . --lr 0.2 --print-recipe >a.recipe
+for line in "imbalance = 50" "subset = numpy-legacy" "classifier-loss = ldam" "drw-epoch = 160" "lr = 0.2" "lr-decay = 0.01" \
+    "milestones = 160,180" "warmup = 5" "weight-decay = 0.0002" "batch = 128"; do
+    grep -qx "$line" a.recipe || fail "--print-recipe lacks '$line'"
+done
+"$program" --recipe a.recipe --print-recipe | cmp - a.recipe || fail "a printed recipe does not print itself again"
+"$program" --recipe a.recipe --epochs 20 --print-recipe >b.recipe
+for line in "drw-epoch = 16" "milestones = 16,18" "warmup = 0.5"; do
+    grep -qx "$line" b.recipe || fail "--epochs does not move the recipe's '$line'"
+done
+"$program" --recipe a.recipe --epochs 20 --drw-epoch 7 --print-recipe | grep -qx "drw-epoch = 7" ||
+    fail "--drw-epoch has not the last word"
+"$program" --recipe synthetic-lt-100/hybrid-psc --synthetic-images 400 --imbalance 10 --epochs 2 --batch 32 --lr 0.05 \
+    --quiet --log recipe.log
+small --method hybrid-psc --warmup 0.1 --milestones 1.2,1.6 --log plain.log
+expect "a recipe's loss" "$(field recipe.log epoch loss)" "$(field plain.log epoch loss)"
+# Every built-in recipe holds together.
+for set in $("$program" --recipe list | sed -n '/^Sets/,/^Methods/s/^  \([^ ]*\).*/\1/p'); do
+    for method in $("$program" --recipe list | sed -n '/^Methods/,$s/^  \([^ ]*\).*/\1/p'); do
+        "$program" --recipe "$set/$method" --data . --print-recipe >output 2>&1 || fail "$set/$method: $(cat output)"
+    done
+done
+refused 2 "no recipe no/such" --recipe no/such
+printf '# comment\nepochs = 3 # so many\n\nfrom = here\n' >bad.recipe
+refused 2 "bad.recipe, line 4: a recipe has no option 'from'" --recipe bad.recipe
+printf 'epochs 3\n' >bad.recipe
+refused 2 "line 1: 'epochs 3' is not of the form" --recipe bad.recipe
+printf 'eval-only = maybe\n' >bad.recipe
+refused 2 "eval-only is 'maybe'" --recipe bad.recipe
+printf 'lr = fast\n' >bad.recipe
+refused 2 "that was bad.recipe, line 1" --recipe bad.recipe
+head -c 70000 /dev/zero >bad.recipe
+refused 2 "bad.recipe is no recipe" --recipe bad.recipe
+
+# ---- validation and second stages ------------------------------------------------------------------------------------
+small --method ce --epochs 4 --validation 0.2 --log validation.log --save first.safetensors
+expect "best_epoch" "$(field validation.log result best_epoch)" '[1-4]'
+best=$(sed -n 's/.*"event":"epoch".*"validation":\([0-9.]*\).*/\1/p' validation.log | sort -g | tail -n 1)
+expect "best_validation" "$(field validation.log result best_validation)" "$best"
+[ "$(field validation.log start train_images)" -lt "$(field plain.log start train_images)" ] ||
+    fail "--validation holds nothing out"
+for stage in crt lws tau ncm; do
+    small --method ce --epochs 4 --validation 0.2 --second-stage $stage --second-epochs 2 --threads 1 --log $stage.log \
+        --save $stage.safetensors
+    small --method ce --epochs 4 --validation 0.2 --second-stage $stage --second-epochs 2 --threads 2 --save two.safetensors
+    cmp $stage.safetensors two.safetensors || fail "--second-stage $stage: weights depend on the number of threads"
+    expect "$stage: kind" "$(field $stage.log second_stage kind)" "\"$stage\""
+    expect "$stage: top1" "$(field $stage.log second_stage top1)" "$(field $stage.log result top1)"
+    expect "$stage: the first stage" "$(field $stage.log epoch top1)" "$(field validation.log epoch top1)"
+    ! cmp -s first.safetensors $stage.safetensors || fail "--second-stage $stage changed no weight"
+    small --load $stage.safetensors --eval-only --log again.log
+    expect "$stage: saved and loaded" "$(field again.log result top1)" "$(field $stage.log result top1)"
+done
+expect "tau" "$(field tau.log second_stage tau)" '[012].[0-9]*'
+refused 2 "needs --validation SHARE to choose tau by" --dataset synthetic --second-stage tau
+refused 2 "--second-stage needs a linear classifier" --dataset synthetic --second-stage crt --classifier-loss ldam
+refused 2 "there is no --second-stage" --dataset synthetic --eval-only --load one.safetensors --second-stage ncm
+refused 2 "--validation is '0.7'" --validation 0.7
+
 # ---- bf16: it comes to about the same loss and accuracy --------------------------------------------------------------
 small --method ce --epochs 1 --log f32.log
 small --method ce --epochs 1 --precision bf16 --threads 1 --log bf16.log --save one.safetensors

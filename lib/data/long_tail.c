@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/options.h"
+#include "data/by_class.h"
 #include "data/dataset.h"
 #include "data/mt19937.h"
 
@@ -57,22 +58,6 @@ hn_status hn_long_tail_counts(const hn_long_tail_options *options, int64_t n_max
     return HN_OK;
 }
 
-/* The images of all classes, class after class, in their order in base; class c begins at begin[c]. begin: [classes + 1]. */
-static void group_by_class(const hn_dataset *base, int64_t *index, int64_t *begin)
-{
-    for (int32_t c = 0; c <= base->classes; ++c)
-        begin[c] = 0;
-    for (int64_t i = 0; i < base->count; ++i)
-        begin[base->labels[i] + 1]++;
-    for (int32_t c = 0; c < base->classes; ++c)
-        begin[c + 1] += begin[c];
-    for (int64_t i = 0; i < base->count; ++i)
-        index[begin[base->labels[i]]++] = i;
-    for (int32_t c = base->classes; c > 0; --c) /* filling has moved every begin to its class's end */
-        begin[c] = begin[c - 1];
-    begin[0] = 0;
-}
-
 /* Shuffles every class and moves the chosen images together at the front of index; *n of them. */
 static hn_status choose(const hn_dataset *base, const hn_long_tail_options *o, const char *function, int64_t *index,
                         const int64_t *begin, int64_t *n)
@@ -116,7 +101,7 @@ hn_status hn_dataset_create_long_tail(hn_dataset **out, hn_dataset *base, const 
     if (index == NULL || begin == NULL) {
         status = hni_no_memory(function, index_bytes);
     } else {
-        group_by_class(base, index, begin);
+        hni_group_by_class(base, index, begin);
         status = choose(base, &o, function, index, begin, &n);
         if (status == HN_OK)
             status = hn_dataset_create_subset(out, base, index, n);

@@ -14,21 +14,25 @@ static double length_of(const float *row, int64_t n)
     return sqrt(sum);
 }
 
-static hn_cmatf readable(const hn_matf *m)
-{
-    return m == NULL ? (hn_cmatf){0} : (hn_cmatf){m->data, m->rows, m->cols, m->ld};
-}
-
 static hn_status check(const hn_cmatf *m, const char *function, const char *name)
 {
     HNI_TRY(hni_loss_check_matrix(m, function, name));
     return hni_loss_check_finite(1, m, function, name);
 }
 
+/* The same matrix to be read. */
+static hn_status readable(const hn_matf *m, const char *function, const char *name, hn_cmatf *out)
+{
+    HNI_FAIL_IF(m == NULL, HN_E_ARG, "%s: %s is NULL", function, name);
+    *out = (hn_cmatf){m->data, m->rows, m->cols, m->ld};
+    return hni_loss_check_matrix(out, function, name);
+}
+
 hn_status hn_tau_normalise(hn_matf *weight, double tau)
 {
     static const char function[] = "hn_tau_normalise";
-    const hn_cmatf w = readable(weight);
+    hn_cmatf w;
+    HNI_TRY(readable(weight, function, "weight", &w));
     HNI_FAIL_IF(!(tau >= 0.0 && isfinite(tau)), HN_E_ARG, "%s: tau is %g; it must be finite and not negative", function,
                 tau);
     HNI_TRY(check(&w, function, "weight"));
@@ -44,10 +48,12 @@ hn_status hn_tau_normalise(hn_matf *weight, double tau)
 hn_status hn_class_sums_add(const hn_cmatf *features, const int32_t *labels, hn_matf *sums, int64_t *counts)
 {
     static const char function[] = "hn_class_sums_add";
-    const hn_cmatf s = readable(sums);
-    HNI_FAIL_IF(labels == NULL || counts == NULL, HN_E_ARG, "%s: %s is NULL", function,
-                labels == NULL ? "labels" : "counts");
-    HNI_TRY(hni_loss_check_matrix(&s, function, "sums"));
+    hn_cmatf s;
+    HNI_FAIL_IF(features == NULL || labels == NULL || counts == NULL, HN_E_ARG, "%s: %s is NULL", function,
+                features == NULL ? "features"
+                : labels == NULL ? "labels"
+                                 : "counts");
+    HNI_TRY(readable(sums, function, "sums", &s));
     HNI_TRY(check(features, function, "features"));
     HNI_FAIL_IF(features->cols != s.cols, HN_E_SHAPE, "%s: features have %" PRId64 " columns, sums %" PRId64, function,
                 features->cols, s.cols);
@@ -69,10 +75,10 @@ hn_status hn_class_sums_add(const hn_cmatf *features, const int32_t *labels, hn_
 hn_status hn_nearest_mean_weights(const hn_cmatf *sums, const int64_t *counts, hn_matf *weight)
 {
     static const char function[] = "hn_nearest_mean_weights";
-    const hn_cmatf w = readable(weight);
-    HNI_FAIL_IF(counts == NULL, HN_E_ARG, "%s: counts is NULL", function);
+    hn_cmatf w;
+    HNI_FAIL_IF(sums == NULL || counts == NULL, HN_E_ARG, "%s: %s is NULL", function, sums == NULL ? "sums" : "counts");
     HNI_TRY(check(sums, function, "sums"));
-    HNI_TRY(hni_loss_check_matrix(&w, function, "weight"));
+    HNI_TRY(readable(weight, function, "weight", &w));
     HNI_FAIL_IF(w.rows != sums->rows || w.cols != sums->cols, HN_E_SHAPE,
                 "%s: weight is %" PRId64 "x%" PRId64 ", sums is %" PRId64 "x%" PRId64, function, w.rows, w.cols,
                 sums->rows, sums->cols);

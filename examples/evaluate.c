@@ -1,0 +1,19 @@
+/* evaluate.c */
+#include "evaluate.h"
+
+hn_status evaluate(struct run *run, hn_loader *loader, struct scores *scores)
+{
+    hn_metrics *metrics = NULL;
+    scores->report.struct_size = sizeof scores->report;
+    hn_status status = hn_metrics_create(&metrics, run->context, run->data.classes, run->data.counts);
+    if (status == HN_OK)
+        status = hn_hybrid_evaluate(run->network, loader, metrics);
+    if (status == HN_OK)
+        status = hn_metrics_get(metrics, &scores->report);
+    if (status == HN_OK)
+        status = hn_metrics_per_class(metrics, scores->per_class);
+    hn_metrics_destroy(metrics);
+    for (int32_t c = 0; c < run->data.classes; ++c)
+        scores->per_class[c] *= 100.0;
+    return status;
+}
