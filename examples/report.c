@@ -96,6 +96,12 @@ static void log_scores(struct event_log *log, const struct scores *scores)
     event_number(log, "few", r == NULL ? NAN : 100.0 * r->few);
     event_number(log, "balanced", r == NULL ? NAN : 100.0 * r->balanced_accuracy);
     event_number(log, "macro_f1", r == NULL ? NAN : 100.0 * r->macro_f1);
+    event_number(log, "g_mean", r == NULL ? NAN : 100.0 * r->g_mean);
+    event_number(log, "worst_recall", r == NULL ? NAN : 100.0 * r->worst_recall);
+    event_number(log, "ece", r == NULL ? NAN : 100.0 * r->ece);
+    event_number(log, "many_ece", r == NULL ? NAN : 100.0 * r->many_ece);
+    event_number(log, "medium_ece", r == NULL ? NAN : 100.0 * r->medium_ece);
+    event_number(log, "few_ece", r == NULL ? NAN : 100.0 * r->few_ece);
     event_number(log, "validation", scores == NULL ? NAN : 100.0 * scores->validation);
 }
 

@@ -4,6 +4,8 @@
 
 #include <hybridnet/context.h>
 
+enum { HN_MAX_CONFUSION_CLASSES = 2048 };
+
 /* Counts predictions; one thread at a time. */
 typedef struct hn_metrics hn_metrics;
 
@@ -20,6 +22,13 @@ typedef struct hn_metrics_report {
     double macro_f1;                            /* mean over classes with test images or predictions of 2PR/(P+R),
                                                    0 where undefined                                                  */
     double balanced_accuracy;                   /* mean over classes with test images of their accuracies             */
+    double g_mean;                              /* geometric mean of the same: 0 as soon as one class is never right   */
+    double worst_recall;                        /* the least of the same                                              */
+    int32_t worst_class;                        /* the first class that has it; -1 without test images                */
+    int32_t reserved2;
+    double ece;                                 /* expected calibration error of the softmax in 15 bins of equal width
+                                                   (Guo et al. 2017, equation 3)                                      */
+    double many_ece, medium_ece, few_ece;       /* the same of the images of each group's classes                     */
 } hn_metrics_report;
 
 HN_BEGIN_DECLS
@@ -37,7 +46,8 @@ HN_API HN_MUST_CHECK hn_status hn_metrics_add(hn_metrics *metrics, const hn_cmat
 HN_API HN_MUST_CHECK hn_status hn_metrics_get(const hn_metrics *metrics, hn_metrics_report *report);
 /* Accuracy of each class, NaN where it has no test image; accuracy: [classes]. */
 HN_API HN_MUST_CHECK hn_status hn_metrics_per_class(const hn_metrics *metrics, double *accuracy);
-/* [classes x classes], row = true class, column = predicted; borrowed. */
+/* [classes x classes], row = true class, column = predicted; borrowed. NULL beyond HN_MAX_CONFUSION_CLASSES classes, where
+ * it would take more memory than the network.                                                                          */
 HN_API const int64_t *hn_metrics_confusion(const hn_metrics *metrics);
 /* Back to zero. */
 HN_API void hn_metrics_reset(hn_metrics *metrics);

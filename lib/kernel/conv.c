@@ -78,7 +78,7 @@ const hni_conv_engine *hni_conv_engine_for(const hn_context *context, const hni_
 {
     enum { CHOICES = 4 };
     static const hni_conv_engine *const asked[][CHOICES] = {
-        [HN_ENGINE_AUTO] = {&hni_conv_direct, ONEDNN, &hni_conv_paired, &hni_conv_cblas},
+        [HN_ENGINE_AUTO] = {ONEDNN, &hni_conv_direct, &hni_conv_paired, &hni_conv_cblas},
         [HN_ENGINE_CBLAS] = {&hni_conv_cblas},
         [HN_ENGINE_DIRECT] = {&hni_conv_direct, &hni_conv_paired, &hni_conv_cblas},
         [HN_ENGINE_ONEDNN] = {ONEDNN},
@@ -86,6 +86,8 @@ const hni_conv_engine *hni_conv_engine_for(const hn_context *context, const hni_
     const int32_t engine = hn_context_engine(context);
     if (engine == HN_ENGINE_AUTO && hni_conv_paired_leads(context, g))
         return &hni_conv_paired;
+    if (engine == HN_ENGINE_AUTO && hni_conv_direct_leads(g))
+        return &hni_conv_direct;
     for (int i = 0; i < CHOICES; ++i)
         if (asked[engine][i] != NULL && asked[engine][i]->takes(g))
             return asked[engine][i];

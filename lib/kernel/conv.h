@@ -65,7 +65,8 @@ const hni_conv_engine *hni_conv_engine_at(int index);
  * and where the CPU multiplies it bf16, is there where HNI_HAVE_ONEDNN is defined.                                    */
 extern const hni_conv_engine hni_conv_cblas, hni_conv_direct, hni_conv_paired, hni_conv_onednn;
 
-/* Whether paired is the fastest here. */
+/* Whether it is the fastest here (bench/README.md). */
 bool hni_conv_paired_leads(const hn_context *context, const hni_conv *g);
+bool hni_conv_direct_leads(const hni_conv *g);
 
 #endif

@@ -291,5 +291,12 @@ static hn_status backward(hn_context *context, int32_t num_threads, const hni_co
     return HN_OK;
 }
 
+/* With fewer channels the transforms cost more than the products save. */
+bool hni_conv_direct_leads(const hni_conv *g)
+{
+    enum { CHANNELS = 8 };
+    return takes(g) && g->in >= CHANNELS && g->out >= CHANNELS;
+}
+
 const hni_conv_engine hni_conv_direct = {
     .name = "direct", .takes = takes, .prepare = prepare, .forward = forward, .backward = backward};

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/options.h"
+#include "train/calibration.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -10,17 +11,31 @@
 
 enum { FEW_BELOW = 20, MANY_ABOVE = 100, MAX_CLASSES = 1 << 24 };
 
+enum group { MANY, MEDIUM, FEW, GROUPS };
+
+/* Counts of a class. */
+typedef struct tally {
+    int64_t train, images, predicted, hits;
+} tally;
+
 struct hn_metrics {
     hn_context *context;
     int32_t classes;
     bool grouped;
-    int64_t *train_counts; /* classes */
-    int64_t *confusion;    /* classes x classes */
+    tally *tallies;     /* [classes] */
+    int64_t *confusion; /* [classes x classes], or NULL for too many */
+    hni_calibration calibration, groups[GROUPS];
 };
 
+/* 0 beyond what is kept. */
 static size_t confusion_bytes(int32_t classes)
 {
-    return (size_t)classes * (size_t)classes * sizeof(int64_t);
+    return classes > HN_MAX_CONFUSION_CLASSES ? 0 : (size_t)classes * (size_t)classes * sizeof(int64_t);
+}
+
+static enum group group_of(int64_t train_images)
+{
+    return train_images > MANY_ABOVE ? MANY : train_images >= FEW_BELOW ? MEDIUM : FEW;
 }
 
 hn_status hn_metrics_create(hn_metrics **out, hn_context *context, int32_t classes, const int64_t *train_counts)
@@ -36,16 +51,33 @@ hn_status hn_metrics_create(hn_metrics **out, hn_context *context, int32_t class
     if (m == NULL)
         return hni_no_memory("hn_metrics_create", sizeof *m);
     *m = (hn_metrics){.context = context, .classes = classes, .grouped = train_counts != NULL};
-    m->train_counts = hni_alloc_zero(context, (size_t)classes * sizeof(int64_t));
-    m->confusion = hni_alloc_zero(context, confusion_bytes(classes));
-    if (m->train_counts == NULL || m->confusion == NULL) {
+    m->tallies = hni_alloc_zero(context, (size_t)classes * sizeof *m->tallies);
+    m->confusion = confusion_bytes(classes) == 0 ? NULL : hni_alloc_zero(context, confusion_bytes(classes));
+    if (m->tallies == NULL || (m->confusion == NULL && confusion_bytes(classes) > 0)) {
         hn_metrics_destroy(m);
         return hni_no_memory("hn_metrics_create", confusion_bytes(classes));
     }
-    if (train_counts != NULL)
-        memcpy(m->train_counts, train_counts, (size_t)classes * sizeof(int64_t));
+    for (int32_t c = 0; train_counts != NULL && c < classes; ++c)
+        m->tallies[c].train = train_counts[c];
     *out = m;
     return HN_OK;
+}
+
+static void count(hn_metrics *m, const float *row, int32_t label)
+{
+    int64_t best = 0;
+    for (int64_t c = 1; c < m->classes; ++c)
+        if (row[c] > row[best])
+            best = c;
+    const double confidence = hni_confidence(row, m->classes, best);
+    m->tallies[label].images++;
+    m->tallies[label].hits += best == label;
+    m->tallies[best].predicted++;
+    if (m->confusion != NULL)
+        m->confusion[(int64_t)label * m->classes + best]++;
+    hni_calibration_add(&m->calibration, confidence, best == label);
+    if (m->grouped)
+        hni_calibration_add(&m->groups[group_of(m->tallies[label].train)], confidence, best == label);
 }
 
 hn_status hn_metrics_add(hn_metrics *m, const hn_cmatf *logits, const int32_t *labels)
@@ -65,27 +97,10 @@ hn_status hn_metrics_add(hn_metrics *m, const hn_cmatf *logits, const int32_t *l
             HNI_FAIL_IF(isnan(logits->data[i * logits->ld + c]), HN_E_NONFINITE,
                         "hn_metrics_add: the logit of class %" PRId64 " in row %" PRId64 " is NaN", c, i);
     }
-    for (int64_t i = 0; i < logits->rows; ++i) {
-        if (labels[i] < 0)
-            continue;
-        const float *row = logits->data + i * logits->ld;
-        int64_t best = 0;
-        for (int64_t c = 1; c < logits->cols; ++c)
-            if (row[c] > row[best])
-                best = c;
-        m->confusion[(int64_t)labels[i] * m->classes + best]++;
-    }
+    for (int64_t i = 0; i < logits->rows; ++i)
+        if (labels[i] >= 0)
+            count(m, logits->data + i * logits->ld, labels[i]);
     return HN_OK;
-}
-
-/* Test images of a class, and those predicted as it. */
-static void class_totals(const hn_metrics *m, int32_t class_, int64_t *images, int64_t *predicted)
-{
-    *images = *predicted = 0;
-    for (int64_t c = 0; c < m->classes; ++c) {
-        *images += m->confusion[(int64_t)class_ * m->classes + c];
-        *predicted += m->confusion[c * m->classes + class_];
-    }
 }
 
 /* A mean under construction. */
@@ -108,34 +123,46 @@ static double value_of(const mean *of)
 hn_status hn_metrics_get(const hn_metrics *m, hn_metrics_report *report)
 {
     HNI_FAIL_IF(m == NULL || report == NULL, HN_E_ARG, "hn_metrics_get: %s is NULL", m == NULL ? "metrics" : "report");
-    mean groups[3] = {{0, 0}, {0, 0}, {0, 0}}, all = {0, 0}, f1 = {0, 0};
+    mean groups[GROUPS] = {{0, 0}, {0, 0}, {0, 0}}, all = {0, 0}, f1 = {0, 0}, logarithm = {0, 0};
     int64_t right = 0, total = 0;
+    double worst = (double)NAN;
+    int32_t worst_class = -1;
     for (int32_t c = 0; c < m->classes; ++c) {
-        int64_t images, predicted, hits = m->confusion[(int64_t)c * m->classes + c];
-        class_totals(m, c, &images, &predicted);
-        right += hits;
-        total += images;
-        if (images + predicted > 0)
-            add(&f1, 2.0 * (double)hits / (double)(images + predicted));
-        if (images == 0)
+        const tally *t = &m->tallies[c];
+        right += t->hits;
+        total += t->images;
+        if (t->images + t->predicted > 0)
+            add(&f1, 2.0 * (double)t->hits / (double)(t->images + t->predicted));
+        if (t->images == 0)
             continue;
-        double accuracy = (double)hits / (double)images;
+        const double accuracy = (double)t->hits / (double)t->images;
         add(&all, accuracy);
-        int64_t n = m->train_counts[c];
+        add(&logarithm, log(accuracy)); /* of 0: minus infinity, whose exponential is 0 */
         if (m->grouped)
-            add(&groups[n > MANY_ABOVE ? 0 : n >= FEW_BELOW ? 1 : 2], accuracy);
+            add(&groups[group_of(t->train)], accuracy);
+        if (worst_class < 0 || accuracy < worst) {
+            worst = accuracy;
+            worst_class = c;
+        }
     }
     const hn_metrics_report full = {.struct_size = sizeof full,
                                     .images = total,
                                     .top1 = total > 0 ? (double)right / (double)total : (double)NAN,
-                                    .many = value_of(&groups[0]),
-                                    .medium = value_of(&groups[1]),
-                                    .few = value_of(&groups[2]),
-                                    .many_classes = groups[0].count,
-                                    .medium_classes = groups[1].count,
-                                    .few_classes = groups[2].count,
+                                    .many = value_of(&groups[MANY]),
+                                    .medium = value_of(&groups[MEDIUM]),
+                                    .few = value_of(&groups[FEW]),
+                                    .many_classes = groups[MANY].count,
+                                    .medium_classes = groups[MEDIUM].count,
+                                    .few_classes = groups[FEW].count,
                                     .macro_f1 = value_of(&f1),
-                                    .balanced_accuracy = value_of(&all)};
+                                    .balanced_accuracy = value_of(&all),
+                                    .g_mean = exp(value_of(&logarithm)),
+                                    .worst_recall = worst,
+                                    .worst_class = worst_class,
+                                    .ece = hni_calibration_error(&m->calibration),
+                                    .many_ece = hni_calibration_error(&m->groups[MANY]),
+                                    .medium_ece = hni_calibration_error(&m->groups[MEDIUM]),
+                                    .few_ece = hni_calibration_error(&m->groups[FEW])};
     hni_options_init(report, report->struct_size, &full, sizeof full);
     return HN_OK;
 }
@@ -144,11 +171,9 @@ hn_status hn_metrics_per_class(const hn_metrics *m, double *accuracy)
 {
     HNI_FAIL_IF(m == NULL || accuracy == NULL, HN_E_ARG, "hn_metrics_per_class: %s is NULL",
                 m == NULL ? "metrics" : "accuracy");
-    for (int32_t c = 0; c < m->classes; ++c) {
-        int64_t images, predicted;
-        class_totals(m, c, &images, &predicted);
-        accuracy[c] = images > 0 ? (double)m->confusion[(int64_t)c * m->classes + c] / (double)images : (double)NAN;
-    }
+    for (int32_t c = 0; c < m->classes; ++c)
+        accuracy[c] =
+            m->tallies[c].images > 0 ? (double)m->tallies[c].hits / (double)m->tallies[c].images : (double)NAN;
     return HN_OK;
 }
 
@@ -157,10 +182,17 @@ const int64_t *hn_metrics_confusion(const hn_metrics *metrics)
     return metrics == NULL ? NULL : metrics->confusion;
 }
 
-void hn_metrics_reset(hn_metrics *metrics)
+void hn_metrics_reset(hn_metrics *m)
 {
-    if (metrics != NULL)
-        memset(metrics->confusion, 0, confusion_bytes(metrics->classes));
+    if (m == NULL)
+        return;
+    for (int32_t c = 0; c < m->classes; ++c)
+        m->tallies[c] = (tally){.train = m->tallies[c].train};
+    if (m->confusion != NULL)
+        memset(m->confusion, 0, confusion_bytes(m->classes));
+    m->calibration = (hni_calibration){{0}, {0}, {0}};
+    for (int g = 0; g < GROUPS; ++g)
+        m->groups[g] = (hni_calibration){{0}, {0}, {0}};
 }
 
 void hn_metrics_destroy(hn_metrics *m)
@@ -168,6 +200,6 @@ void hn_metrics_destroy(hn_metrics *m)
     if (m == NULL)
         return;
     hni_release(m->context, m->confusion, confusion_bytes(m->classes));
-    hni_release(m->context, m->train_counts, (size_t)m->classes * sizeof(int64_t));
+    hni_release(m->context, m->tallies, (size_t)m->classes * sizeof *m->tallies);
     hni_release(m->context, m, sizeof *m);
 }
