@@ -96,6 +96,8 @@ static const struct option_row rows[] = {
     {"seed", OPTION_INTEGER, AT(seed), "1", 0, 4294967295.0, "N",
      "of initial weights, order of images and augmentation; the same seed gives\n"
      "the same weights, whatever --threads and --workers are"},
+    {"seeds", OPTION_LIST, AT(seeds), "auto", 0, 4294967295.0, "LIST",
+     "one run for each of these, e.g. 1,2,3, and their mean and standard\ndeviation; auto: one run with --seed"},
 
     {"Second stage", OPTION_HEADING, 0, NULL, 0, 0, NULL, NULL},
     {"second-stage", OPTION_CHOICE, AT(second_stage), "none", 0, 0, "none|crt|lws|tau|ncm",
@@ -233,6 +235,15 @@ static int check(const struct options *o)
         complain("--eval-only trains nothing, so there is nothing to --save");
         return -1;
     }
+    if (o->seeds.count > 0 && (o->save != NULL || o->eval_only)) {
+        complain("--seeds makes several networks; %s takes one", o->save != NULL ? "--save" : "--eval-only");
+        return -1;
+    }
+    for (int32_t i = 0; i < o->seeds.count; ++i)
+        if (o->seeds.value[i] != floor(o->seeds.value[i])) {
+            complain("--seeds has %g; a seed is a whole number", o->seeds.value[i]);
+            return -1;
+        }
     if (o->eval_only && o->second_stage != SECOND_NONE) {
         complain("--eval-only trains nothing, so there is no --second-stage");
         return -1;

@@ -65,6 +65,7 @@ struct options {
     struct number_list milestones;
     double lr_decay, warmup, momentum, weight_decay;
     int64_t seed;
+    struct number_list seeds; /* count -1 without --seeds */
 
     int32_t second_stage; /* enum second_stage */
     int64_t second_epochs;

@@ -2,27 +2,7 @@
 #ifndef REPORT_H
 #define REPORT_H
 
-#include "data.h"
-
-#include <signal.h>
-
-#include "log.h"
-#include "profile.h"
-#include "progress.h"
-
-/* All of a run. */
-struct run {
-    struct options options;
-    hn_context *context;
-    struct data data;
-    hn_hybrid *network;
-    hn_transition *transition;
-    struct event_log *log;
-    struct progress progress;
-    struct profile *profile; /* NULL unless asked for */
-    double started;
-    const volatile sig_atomic_t *interrupted; /* nonzero once somebody wants an end */
-};
+#include "run.h"
 
 /* What an epoch of training did; means over its steps, NaN for a loss that was never computed. */
 struct epoch {
@@ -51,5 +31,7 @@ int report_epoch(struct run *run, const struct epoch *epoch, const struct scores
 /* After a second stage: its own scores, beside those of the training before. */
 int report_second_stage(struct run *run, const struct scores *scores, double tau);
 int report_result(const struct run *run, const struct outcome *outcome);
+/* The runs of --seeds together: means and standard deviations. */
+int report_seeds(const struct run *run, const struct outcome *outcomes, int32_t count);
 
 #endif

@@ -170,6 +170,16 @@ refused 2 "that was bad.recipe, line 1" --recipe bad.recipe
 head -c 70000 /dev/zero >bad.recipe
 refused 2 "bad.recipe is no recipe" --recipe bad.recipe
 
+# ---- several seeds ---------------------------------------------------------------------------------------------------
+small --method ce --epochs 1 --seeds 1,2 --log seeds.log
+small --method ce --epochs 1 --seed 2 --log second.log
+expect "runs of --seeds" "$(grep -c '"event":"result"' seeds.log)" 2
+expect "the second seed" "$(field seeds.log result top1)" "$(field second.log result top1)"
+mean=$(sed -n 's/.*"event":"result".*"top1":\([0-9.]*\).*/\1/p' seeds.log | awk '{ s += $1 } END { printf "%.6f", s / NR }')
+awk "BEGIN { d = $(field seeds.log seeds top1_mean) - $mean; exit !(d < 1e-4 && d > -1e-4) }" || fail "--seeds: the mean is not $mean"
+refused 2 "--save takes one" --dataset synthetic --seeds 1,2 --save x.safetensors
+refused 2 "a seed is a whole number" --dataset synthetic --seeds 1.5
+
 # ---- validation and second stages ------------------------------------------------------------------------------------
 small --method ce --epochs 4 --validation 0.2 --log validation.log --save first.safetensors
 expect "best_epoch" "$(field validation.log result best_epoch)" '[1-4]'

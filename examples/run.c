@@ -1,0 +1,98 @@
+/* run.c */
+#include "network.h"
+#include "training.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Tells what the library said of its last failure, and what to try. */
+int run_fail(struct run *run, hn_status status, const char *hint)
+{
+    progress_clear(&run->progress);
+    complain("%s", hn_last_error());
+    fprintf(stderr, "  %s\n", status == HN_E_NOMEM ? "not enough memory: try a smaller --batch" : hint);
+    return FAILED;
+}
+
+/* Hours of training must not end at a directory that is not there. */
+static int check_save(const char *path)
+{
+    char directory[4096];
+    const char *slash = strrchr(path, '/');
+    int length = slash == NULL ? 1 : slash == path ? 1 : (int)(slash - path);
+    snprintf(directory, sizeof directory, "%.*s", length, slash == NULL ? "." : path);
+    if (access(directory, W_OK) == 0)
+        return DONE;
+    complain("--save is %s, but nothing can be written in the directory %s", path, directory);
+    return FAILED;
+}
+
+static int prepare(struct run *run)
+{
+    const struct options *o = &run->options;
+    if (o->save != NULL && check_save(o->save) != DONE)
+        return FAILED;
+    if (o->profile && (run->profile = profile_create((int32_t)o->threads, options_precision(o))) == NULL)
+        return FAILED;
+
+    hn_context_options context;
+    hn_context_options_init(&context, sizeof context);
+    context.num_threads = (int32_t)o->threads;
+    context.engine = o->engine;
+    context.trace = o->profile ? profile_event : NULL;
+    context.trace_user = run->profile;
+    hn_status status = hn_context_create(&run->context, &context);
+    if (status != HN_OK)
+        return run_fail(run, status, "try another number of --threads, or another --engine");
+    status = data_open(&run->data, run->context, o);
+    if (status != HN_OK)
+        return run_fail(run, status, data_hint(o));
+    status = network_create(&run->network, run->context, o, &run->data);
+    if (status != HN_OK)
+        return run_fail(run, status,
+                        status == HN_E_UNSUPPORTED ? "use --precision f32" : "the network could not be put together");
+    status = data_start_loaders(&run->data, run->context, o);
+    if (status != HN_OK)
+        return run_fail(run, status, "try fewer --workers");
+    hn_transition_options transition;
+    hn_transition_options_init(&transition, sizeof transition);
+    transition.kind = o->transition;
+    transition.first_epoch = (int32_t)o->alpha_origin;
+    transition.total_epochs = o->epochs;
+    transition.fixed = o->alpha;
+    transition.seed = (uint64_t)o->seed;
+    status = hn_transition_create(&run->transition, run->context, &transition);
+    if (status != HN_OK)
+        return run_fail(run, status, "try another --transition");
+    /* A file of the inference network alone will do: what it lacks of the feature branch keeps its initial values. */
+    status = o->load == NULL ? HN_OK : hn_hybrid_load(run->network, o->load, 0);
+    return status == HN_OK ? DONE : run_fail(run, status, "--load must fit --arch and --dataset");
+}
+
+static int work(struct run *run, struct outcome *outcome)
+{
+    int code = prepare(run);
+    if (code == DONE && report_start(run) != 0)
+        code = FAILED;
+    if (code == DONE)
+        code = run->options.eval_only ? training_test(run, &outcome->last) : training_run(run, outcome);
+    if ((code == DONE || code == INTERRUPTED) && profile_report(run->profile, run->options.quiet, run->log) != 0)
+        code = FAILED;
+    if (code == DONE && report_result(run, outcome) != 0)
+        code = FAILED;
+    return code;
+}
+
+int run_whole(struct run *run, struct outcome *outcome)
+{
+    *outcome = (struct outcome){.tau = NAN};
+    const int code = work(run, outcome);
+    hn_transition_destroy(run->transition);
+    hn_hybrid_destroy(run->network);
+    data_close(&run->data);
+    hn_context_destroy(run->context);
+    profile_destroy(run->profile);
+    return code;
+}
