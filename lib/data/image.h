@@ -1,0 +1,34 @@
+/* image.h -- one image of any size, decoded from a file's bytes; its memory is kept from image to image. */
+#ifndef HNI_IMAGE_H
+#define HNI_IMAGE_H
+
+#include <hybridnet/context.h>
+
+typedef struct hni_image {
+    hn_context *context;
+    const char *name;                 /* for sentences: the path; borrowed                                              */
+    uint8_t *file;                    /* the encoded bytes                                                              */
+    size_t file_bytes, file_capacity;
+    int32_t full_height, full_width;  /* of the image in the file                                                       */
+    uint8_t *pixels;                  /* height x width x 3 bytes once decoded                                          */
+    size_t pixel_capacity;
+    int32_t height, width;
+} hni_image;
+
+/* An image that owns nothing yet. */
+void hni_image_init(hni_image *image, hn_context *context);
+void hni_image_release(hni_image *image);
+
+/* Room for height x width x 3 pixels, whose content is undefined then; sets height and width. HN_E_NOMEM, HN_E_SHAPE. */
+hn_status hni_image_reserve(hni_image *image, int32_t height, int32_t width);
+
+/* Reads a JPEG or PNG file (recognised by content) and its header: full_height and full_width; nothing is decoded yet.
+ * HN_E_IO, HN_E_FORMAT, HN_E_UNSUPPORTED (a build without the library), HN_E_NOMEM; the sentence has the path.         */
+hn_status hni_image_load(hni_image *image, const char *path);
+
+/* Decodes what was loaded into RGB (gray is repeated, an alpha channel dropped as Pillow's convert("RGB") does). shrink:
+ * 1, 2, 4 or 8: a JPEG is decoded at ceil(full / shrink), by scaling its DCT; a PNG always at full size. HN_E_FORMAT for
+ * corrupt or truncated data.                                                                                           */
+hn_status hni_image_decode(hni_image *image, int32_t shrink);
+
+#endif
