@@ -1,6 +1,6 @@
 #include "data/canvas.h"
 
-#include <math.h>
+#include "kernel/clones.h"
 
 /* Pillow's Image.blend: from + factor * (to - from), cut off to [0, 255] and towards zero. */
 static inline uint8_t blend(int32_t from, int32_t to, float factor)
@@ -26,12 +26,19 @@ void hni_canvas_brightness(hni_canvas *c, float factor)
     away_from(c, 0, factor);
 }
 
+HNI_CLONES static uint64_t sum_of_luma(const uint8_t *p, int64_t pixels)
+{
+    uint64_t sum = 0;
+    for (int64_t i = 0; i < pixels; ++i)
+        sum += hni_luma(p + 3 * i);
+    return sum;
+}
+
 void hni_canvas_contrast(hni_canvas *c, float factor)
 {
     uint64_t sum = 0, n = (uint64_t)(c->height * c->width);
     if (c->channels == 3) {
-        for (uint64_t i = 0; i < n; ++i)
-            sum += hni_luma(c->pixels + 3 * i);
+        sum = sum_of_luma(c->pixels, (int64_t)n);
     } else {
         n *= (uint64_t)c->channels;
         for (uint64_t i = 0; i < n; ++i)
@@ -40,16 +47,22 @@ void hni_canvas_contrast(hni_canvas *c, float factor)
     away_from(c, (int32_t)((2 * sum + n) / (2 * n)), factor);
 }
 
+HNI_CLONES static void saturate(const uint8_t *p, int64_t pixels, float factor, uint8_t *restrict out)
+{
+    for (int64_t i = 0; i < 3 * pixels; i += 3) {
+        int32_t grey = hni_luma(p + i);
+        out[i] = blend(grey, p[i], factor);
+        out[i + 1] = blend(grey, p[i + 1], factor);
+        out[i + 2] = blend(grey, p[i + 2], factor);
+    }
+}
+
 void hni_canvas_saturation(hni_canvas *c, float factor)
 {
-    int64_t n = hni_canvas_bytes(c);
     if (c->channels != 3)
         return;
-    for (uint8_t *p = c->pixels, *end = p + n; p < end; p += 3) {
-        int32_t grey = hni_luma(p);
-        for (int32_t k = 0; k < 3; ++k)
-            p[k] = blend(grey, p[k], factor);
-    }
+    saturate(c->pixels, c->height * c->width, factor, c->spare);
+    hni_canvas_swap(c);
 }
 
 void hni_canvas_grayscale(hni_canvas *c)
@@ -61,73 +74,102 @@ void hni_canvas_grayscale(hni_canvas *c)
         p[0] = p[1] = p[2] = hni_luma(p);
 }
 
-/* ---- hue: through Pillow's 8-bit HSV, whose mixture of float and double is kept ---------------------------------- */
+/* ---- hue: through Pillow's 8-bit HSV, whose mixture of float and double is kept; without branches, for vectors ---------- */
 
-/* What an 8-bit hue stands for: sixth of the circle, and how far into it. */
-struct sector {
-    int32_t sixth[256];
-    float within[256];
-};
+enum { BLOCK = 64 };
 
-static void make_sectors(struct sector *s)
+typedef struct colours {
+    int32_t red[BLOCK], green[BLOCK], blue[BLOCK];
+    int32_t high[BLOCK], least[BLOCK]; /* largest and smallest of the three */
+    int32_t hue[BLOCK], saturation[BLOCK];
+} colours;
+
+static inline int32_t larger(int32_t a, int32_t b)
 {
-    for (int32_t h = 0; h < 256; ++h) {
-        double turns = (double)h * 6.0 / 255.0;
-        int32_t sixth = (int32_t)turns;
-        s->within[h] = (float)(turns - (double)(float)sixth);
-        s->sixth[h] = sixth % 6;
+    return a > b ? a : b;
+}
+
+static inline int32_t smaller(int32_t a, int32_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Hue and saturation in [0, 255]; of greys anything. */
+static inline void to_hsv(colours *b)
+{
+    for (int32_t i = 0; i < BLOCK; ++i) {
+        int32_t high = larger(larger(b->red[i], b->green[i]), b->blue[i]);
+        int32_t least = smaller(smaller(b->red[i], b->green[i]), b->blue[i]);
+        float spread = (float)larger(high - least, 1), of_red = (float)(high - b->red[i]) / spread;
+        float of_green = (float)(high - b->green[i]) / spread, of_blue = (float)(high - b->blue[i]) / spread;
+        float if_red = of_blue - of_green, if_green = (float)(2.0 + (double)of_red - (double)of_blue);
+        float h = (float)(4.0 + (double)of_green - (double)of_red);
+        h = b->green[i] == high ? if_green : h;
+        h = b->red[i] == high ? if_red : h;
+        double turns = (double)h / 6.0 + 1.0; /* in [5/6, 11/6]: one subtraction is fmod(turns, 1) */
+        h = (float)(turns - (turns >= 1.0 ? 1.0 : 0.0));
+        b->hue[i] = (int32_t)((double)h * 255.0);
+        b->saturation[i] = (int32_t)((double)(spread / (float)larger(high, 1)) * 255.0);
+        b->high[i] = high;
+        b->least[i] = least;
     }
 }
 
-/* Hue of a pixel that is not grey; spread: largest - smallest. */
-static uint8_t hue_of(const uint8_t *p, int32_t largest, float spread)
+static inline int32_t rounded(double x)
 {
-    float r = (float)(largest - p[0]) / spread, g = (float)(largest - p[1]) / spread,
-          b = (float)(largest - p[2]) / spread;
-    float h;
-    if (p[0] == largest)
-        h = b - g;
-    else if (p[1] == largest)
-        h = (float)(2.0 + (double)r - (double)b);
-    else
-        h = (float)(4.0 + (double)g - (double)r);
-    double turns = (double)h / 6.0 + 1.0; /* in [5/6, 11/6]: one subtraction is fmod(turns, 1) */
-    h = (float)(turns >= 1.0 ? turns - 1.0 : turns);
-    return (uint8_t)((double)h * 255.0);
+    return (int32_t)(x + 0.5); /* in [0, 255] */
 }
 
-static uint8_t rounded(double x)
+/* Back, but for greys. */
+static inline void from_hsv(colours *b)
 {
-    return (uint8_t)(x + 0.5); /* in [0, 255] */
+    for (int32_t i = 0; i < BLOCK; ++i) {
+        double turns = (double)b->hue[i] * 6.0 / 255.0, v = (double)b->high[i];
+        int32_t sixth = (int32_t)turns, high = b->high[i];
+        float f = (float)(turns - (double)(float)sixth), s = (float)((double)(float)b->saturation[i] / 255.0);
+        int32_t low = rounded(v * (1.0 - (double)s)), falling = rounded(v * (1.0 - (double)(s * f)));
+        int32_t rising = rounded(v * (1.0 - (double)s * (1.0 - (double)f)));
+        int32_t grey = b->least[i] == high, red = low, green = low, blue = low;
+        red = sixth == 1 ? falling : red;
+        red = sixth == 4 ? rising : red;
+        red = (sixth == 0) | (sixth >= 5) | grey ? high : red;
+        green = (sixth == 0) | (sixth == 6) ? rising : green;
+        green = sixth == 3 ? falling : green;
+        green = (sixth == 1) | (sixth == 2) | grey ? high : green;
+        blue = sixth == 2 ? rising : blue;
+        blue = sixth == 5 ? falling : blue;
+        blue = (sixth == 3) | (sixth == 4) | grey ? high : blue;
+        b->red[i] = red;
+        b->green[i] = green;
+        b->blue[i] = blue;
+    }
+}
+
+/* n <= BLOCK pixels. */
+HNI_CLONES static void shift_hue(uint8_t *p, int64_t n, int32_t shift)
+{
+    colours b = {.red = {0}};
+    for (int64_t i = 0; i < n; ++i) {
+        b.red[i] = p[3 * i];
+        b.green[i] = p[3 * i + 1];
+        b.blue[i] = p[3 * i + 2];
+    }
+    to_hsv(&b);
+    for (int32_t i = 0; i < BLOCK; ++i)
+        b.hue[i] = (b.hue[i] + shift) & 255;
+    from_hsv(&b);
+    for (int64_t i = 0; i < n; ++i) {
+        p[3 * i] = (uint8_t)b.red[i];
+        p[3 * i + 1] = (uint8_t)b.green[i];
+        p[3 * i + 2] = (uint8_t)b.blue[i];
+    }
 }
 
 void hni_canvas_hue(hni_canvas *c, float turns)
 {
-    struct sector sector;
-    uint8_t shift = (uint8_t)(int32_t)((double)turns * 255.0);
-    int64_t n = hni_canvas_bytes(c);
+    int64_t pixels = c->height * c->width;
     if (c->channels != 3)
         return;
-    make_sectors(&sector);
-    for (uint8_t *p = c->pixels, *end = p + n; p < end; p += 3) {
-        int32_t largest = p[0] > p[1] ? p[0] : p[1], smallest = p[0] < p[1] ? p[0] : p[1];
-        largest = largest > p[2] ? largest : p[2];
-        smallest = smallest < p[2] ? smallest : p[2];
-        if (largest == smallest)
-            continue;
-        float spread = (float)(largest - smallest);
-        uint8_t hue = (uint8_t)(hue_of(p, largest, spread) + shift);
-        uint8_t saturation = (uint8_t)((double)(spread / (float)largest) * 255.0);
-        float s = (float)((double)(float)saturation / 255.0), f = sector.within[hue];
-        double v = (double)largest;
-        uint8_t low = rounded(v * (1.0 - (double)s));
-        uint8_t falling = rounded(v * (1.0 - (double)(s * f)));
-        uint8_t rising = rounded(v * (1.0 - (double)s * (1.0 - (double)f)));
-        uint8_t high = (uint8_t)largest;
-        const uint8_t rgb[6][3] = {{high, rising, low},  {falling, high, low}, {low, high, rising},
-                                   {low, falling, high}, {rising, low, high},  {high, low, falling}};
-        const uint8_t *to = rgb[sector.sixth[hue]];
-        for (int32_t k = 0; k < 3; ++k)
-            p[k] = to[k];
-    }
+    for (int64_t i = 0; i < pixels; i += BLOCK)
+        shift_hue(c->pixels + 3 * i, pixels - i < BLOCK ? pixels - i : BLOCK, (int32_t)((double)turns * 255.0));
 }

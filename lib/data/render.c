@@ -171,15 +171,41 @@ static void normalise_row(const hni_augment *a, const hni_choice *ch, int64_t wi
     }
 }
 
+/* A whole row of 3 channels, nothing moved or mirrored. */
+static void normalise_row_3(const hni_augment *a, int64_t width, const uint8_t *row, float *out)
+{
+    for (int64_t x = 0; x < width; ++x, row += 3, out += 3) {
+        out[0] = a->value[0][row[0]];
+        out[1] = a->value[1][row[1]];
+        out[2] = a->value[2][row[2]];
+    }
+}
+
+/* The same from its end. */
+static void normalise_mirrored_3(const hni_augment *a, int64_t width, const uint8_t *row, float *out)
+{
+    const uint8_t *p = row + 3 * (width - 1);
+    for (int64_t x = 0; x < width; ++x, p -= 3, out += 3) {
+        out[0] = a->value[0][p[0]];
+        out[1] = a->value[1][p[1]];
+        out[2] = a->value[2][p[2]];
+    }
+}
+
 /* Moves, mirrors and turns grey on the way. */
 static void normalise(const hni_augment *a, const hni_choice *choice, const uint8_t *pixels, int64_t channels,
                       float *out)
 {
     int64_t height = a->output.height, row = a->output.width * channels;
+    bool simple = channels == 3 && choice->top == 0 && choice->left == 0 && !choice->grey;
     for (int64_t y = 0; y < height; ++y) {
         int64_t from = y + choice->top;
-        normalise_row(a, choice, a->output.width, channels, from < 0 || from >= height ? NULL : pixels + from * row,
-                      out + y * row);
+        if (simple)
+            (choice->mirror ? normalise_mirrored_3 : normalise_row_3)(a, a->output.width, pixels + y * row,
+                                                                      out + y * row);
+        else
+            normalise_row(a, choice, a->output.width, channels, from < 0 || from >= height ? NULL : pixels + from * row,
+                          out + y * row);
     }
 }
 

@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-enum { PRECISION = 22, HALF = 1 << (PRECISION - 1), BLOCK = 64 };
+enum { PRECISION = 22, HALF = 1 << (PRECISION - 1), BLOCK = 64, ROWS = 4 };
 
 /* For each output coordinate: the first input coordinate, how many, and their weights. */
 typedef struct axis {
@@ -31,9 +31,15 @@ static size_t axis_bytes(int64_t length, int64_t out)
     return hni_round_up((size_t)out * (size_t)(2 + axis_taps((double)length, out)) * sizeof(int32_t));
 }
 
+/* Rows as 32-bit values, which vectors load without taking them apart. */
+static size_t wide_bytes(int64_t width, int64_t channels)
+{
+    return hni_round_up(ROWS * (size_t)(width * channels + 4) * sizeof(int32_t));
+}
+
 size_t hni_resample_scratch(int64_t height, int64_t width, int64_t channels, int64_t out_height, int64_t out_width)
 {
-    return axis_bytes(height, out_height) + axis_bytes(width, out_width) +
+    return axis_bytes(height, out_height) + axis_bytes(width, out_width) + wide_bytes(width, channels) +
            hni_round_up((size_t)height * (size_t)out_width * (size_t)channels);
 }
 
@@ -75,36 +81,59 @@ static uint8_t narrow(int32_t sum)
     return (uint8_t)(sum >> PRECISION);
 }
 
-/* row: W x channels -> out: out_width x channels. */
-static void pass_row(const axis *a, int64_t channels, const uint8_t *row, uint8_t *out, int64_t out_width)
+typedef int32_t words4 __attribute__((vector_size(16), aligned(4), may_alias));
+
+static inline words4 load4(const int32_t *p)
+{
+    return *(const words4 *)(const void *)p;
+}
+
+/* ROWS rows at once, each a row of `wide`, `pitch` values apart, with 4 values behind its end; a vector holds the channels
+ * of one pixel. out[r]: out_width x channels bytes.                                                                     */
+HNI_CLONES static void pass_rows(const axis *a, const int32_t *wide, int64_t pitch, int64_t channels,
+                                 uint8_t *const *out, int64_t out_width)
 {
     for (int64_t o = 0; o < out_width; ++o) {
-        const uint8_t *p = row + a->first[o] * channels;
-        const int32_t *w = a->weight + o * a->taps;
+        const int32_t *p = wide + a->first[o] * channels, *w = a->weight + o * a->taps;
+        const words4 half = {HALF, HALF, HALF, HALF};
+        words4 sum0 = half, sum1 = half, sum2 = half, sum3 = half;
+        for (int32_t t = 0; t < a->count[o]; ++t, p += channels) {
+            const words4 weight = {w[t], w[t], w[t], w[t]};
+            sum0 += weight * load4(p);
+            sum1 += weight * load4(p + pitch);
+            sum2 += weight * load4(p + 2 * pitch);
+            sum3 += weight * load4(p + 3 * pitch);
+        }
         for (int64_t c = 0; c < channels; ++c) {
-            int32_t sum = HALF;
-            for (int32_t t = 0; t < a->count[o]; ++t)
-                sum += w[t] * p[t * channels + c];
-            *out++ = narrow(sum);
+            out[0][o * channels + c] = narrow(sum0[c]);
+            out[1][o * channels + c] = narrow(sum1[c]);
+            out[2][o * channels + c] = narrow(sum2[c]);
+            out[3][o * channels + c] = narrow(sum3[c]);
         }
     }
 }
 
-/* The same for 3 channels, side by side. */
-static void pass_row_3(const axis *a, const uint8_t *row, uint8_t *out, int64_t out_width)
+HNI_CLONES static void widen(const uint8_t *restrict from, int64_t n, int32_t *restrict to)
 {
-    for (int64_t o = 0; o < out_width; ++o, out += 3) {
-        const uint8_t *p = row + a->first[o] * 3;
-        const int32_t *w = a->weight + o * a->taps;
-        int32_t red = HALF, green = HALF, blue = HALF;
-        for (int32_t t = 0; t < a->count[o]; ++t, p += 3) {
-            red += w[t] * p[0];
-            green += w[t] * p[1];
-            blue += w[t] * p[2];
+    for (int64_t i = 0; i < n; ++i)
+        to[i] = from[i];
+}
+
+/* rows: n values each, `stride` bytes apart -> out: out_width x channels each. wide: ROWS x (n + 4). */
+static void pass_all_rows(const axis *a, const uint8_t *from, int64_t stride, int64_t rows, int64_t n, int64_t channels,
+                          uint8_t *out, int64_t out_width, int32_t *wide)
+{
+    int64_t pitch = n + 4;
+    uint8_t *to[ROWS];
+    for (int64_t r = 0; r < ROWS; ++r)
+        memset(wide + r * pitch + n, 0, 4 * sizeof *wide);
+    for (int64_t row = 0; row < rows; row += ROWS) {
+        for (int64_t r = 0; r < ROWS; ++r) { /* past the last row: the last one again */
+            int64_t at = row + r < rows ? row + r : rows - 1;
+            widen(from + at * stride, n, wide + r * pitch);
+            to[r] = out + at * out_width * channels;
         }
-        out[0] = narrow(red);
-        out[1] = narrow(green);
-        out[2] = narrow(blue);
+        pass_rows(a, wide, pitch, channels, to, out_width);
     }
 }
 
@@ -150,28 +179,26 @@ void hni_resample(const uint8_t *pixels, int64_t stride, int64_t height, int64_t
     axis x, y;
     char *memory = scratch;
     int64_t first = (int64_t)box->top, rows = out_height, n = out_width * channels;
-    bool wide = copies(box->left, box->right, out_width), high = copies(box->top, box->bottom, out_height);
-    if (!high) {
+    bool whole_rows = copies(box->left, box->right, out_width),
+         whole_columns = copies(box->top, box->bottom, out_height);
+    if (!whole_columns) {
         memory = axis_plan(&y, memory, height, box->top, box->bottom, out_height);
         first = y.first[0];
         rows = y.first[out_height - 1] + y.count[out_height - 1] - first;
     }
-    const uint8_t *from = pixels + first * stride + (wide ? (int64_t)box->left * channels : 0);
-    if (!wide) {
+    const uint8_t *from = pixels + first * stride + (whole_rows ? (int64_t)box->left * channels : 0);
+    if (!whole_rows) {
         memory = axis_plan(&x, memory, width, box->left, box->right, out_width);
-        uint8_t *to = high ? out : (uint8_t *)memory;
-        for (int64_t r = 0; r < rows; ++r) {
-            if (channels == 3)
-                pass_row_3(&x, from + r * stride, to + r * n, out_width);
-            else
-                pass_row(&x, channels, from + r * stride, to + r * n, out_width);
-        }
+        int32_t *wide = (int32_t *)(void *)memory;
+        memory += wide_bytes(width, channels);
+        uint8_t *to = whole_columns ? out : (uint8_t *)memory;
+        pass_all_rows(&x, from, stride, rows, width * channels, channels, to, out_width, wide);
         from = to;
         stride = n;
     }
-    if (!high)
+    if (!whole_columns)
         pass_columns(&y, from, stride, first, n, out, out_height);
-    else if (wide)
+    else if (whole_rows)
         for (int64_t r = 0; r < rows; ++r)
             memcpy(out + r * n, from + r * stride, (size_t)n);
 }
