@@ -102,6 +102,8 @@ function(hn_optional switch module result prefix)
 endfunction()
 hn_optional(HN_ZLIB zlib hn_zlib_target HN_PC_ZLIB)
 hn_optional(HN_SAFETENSORS jansson hn_jansson_target HN_PC_JANSSON)
+hn_optional(HN_JPEG libjpeg hn_jpeg_target HN_PC_JPEG)
+hn_optional(HN_PNG libpng hn_png_target HN_PC_PNG)
 
 # oneDNN, whose C API changed with 3.0. It needs OpenMP: without it, it would use threads that nobody can count.
 set(hn_onednn_target "")
@@ -126,11 +128,12 @@ if(NOT HN_ONEDNN STREQUAL "OFF")
 endif()
 list(APPEND HN_PC_LIBS -pthread -lm)
 
-foreach(part openmp zlib jansson onednn)
+foreach(part openmp zlib jansson jpeg png onednn)
   set(hn_${part}_word "no")
   if(hn_${part}_target)
     set(hn_${part}_word "yes")
   endif()
 endforeach()
 message(STATUS "hybridnet ${PROJECT_VERSION}: BLAS ${HN_BLAS_NAME}, OpenMP ${hn_openmp_word}, "
-               "gzip ${hn_zlib_word}, safetensors ${hn_jansson_word}, oneDNN ${hn_onednn_word}")
+               "gzip ${hn_zlib_word}, safetensors ${hn_jansson_word}, JPEG ${hn_jpeg_word}, PNG ${hn_png_word}, "
+               "oneDNN ${hn_onednn_word}")

@@ -12,7 +12,7 @@ install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 # Two export sets: who links the shared library needs none of its dependencies.
 install(EXPORT hybridnet_shared FILE hybridnet-shared.cmake NAMESPACE hybridnet:: DESTINATION ${hn_package_dir})
 install(EXPORT hybridnet_static FILE hybridnet-static.cmake NAMESPACE hybridnet:: DESTINATION ${hn_package_dir})
-foreach(part openmp zlib jansson onednn)
+foreach(part openmp zlib jansson jpeg png onednn)
   string(TOUPPER HN_WITH_${part} name)
   set(${name} OFF)
   if(hn_${part}_target)

@@ -15,6 +15,7 @@
 #include <hybridnet/exec.h>
 #include <hybridnet/heads.h>
 #include <hybridnet/hybrid.h>
+#include <hybridnet/image_files.h>
 #include <hybridnet/k_positive.h>
 #include <hybridnet/layer.h>
 #include <hybridnet/layers.h>

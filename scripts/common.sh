@@ -3,7 +3,7 @@
 
 # Debian's names. PACKAGES_BUILD is what the library and the examples need.
 # shellcheck disable=SC2034
-PACKAGES_BUILD="cmake ninja-build gcc libc6-dev pkg-config libopenblas-openmp-dev zlib1g-dev libjansson-dev"
+PACKAGES_BUILD="cmake ninja-build gcc libc6-dev pkg-config libopenblas-openmp-dev zlib1g-dev libjansson-dev libjpeg-dev libpng-dev"
 BUILD_ROOT=${HN_BUILD_ROOT:-$PWD/build}
 JOBS=${HN_JOBS:-$(nproc 2>/dev/null || echo 2)}
 

@@ -571,6 +571,12 @@ START_TEST(cifar_files)
         hnt_ok(hn_dataset_open_cifar(&d, context, place.dir, 100, train));
         check_cifar(d, 4, 100);
         hn_dataset_release(d);
+        hnt_ok(hn_dataset_open_cifar100_coarse(&d, context, place.dir, train));
+        ck_assert_int_eq(hn_dataset_count(d), 4);
+        ck_assert_int_eq(hn_dataset_classes(d), 20);
+        for (int i = 0; i < 4; ++i)
+            ck_assert_int_eq(hn_dataset_labels(d)[i], i);
+        hn_dataset_release(d);
     }
     hn_context_destroy(context);
 }
@@ -619,6 +625,10 @@ START_TEST(cifar_wrong)
 #endif
 #undef TEN
 #undef HUNDRED
+    hnt_fails(hn_dataset_open_cifar100_coarse(&d, context, place.dir, 0), HN_E_FORMAT,
+              "label 100; it must be below 100");
+    hnt_fails(hn_dataset_open_cifar100_coarse(&d, context, NULL, 0), HN_E_ARG, "coarse: directory is NULL");
+    hnt_fails(hn_dataset_open_cifar100_coarse(&d, context, place.images, 1), HN_E_IO, "train.bin");
     hnt_fails(hn_dataset_open_cifar(&d, context, place.dir, 20, 0), HN_E_ARG, "classes is 20");
     hnt_fails(hn_dataset_open_cifar(&d, context, NULL, 10, 0), HN_E_ARG, "directory is NULL");
     hnt_fails(hn_dataset_open_cifar(NULL, context, place.dir, 10, 0), HN_E_ARG, "out is NULL");

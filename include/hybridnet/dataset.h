@@ -1,4 +1,5 @@
-/* dataset.h -- labelled images, wherever they come from: files, memory, a generator, the caller's own functions. */
+/* dataset.h -- labelled images, wherever they come from: files, memory, a generator, the caller's own functions.
+ * Sets of JPEG and PNG files are in image_files.h.                                                                */
 #ifndef HYBRIDNET_DATASET_H
 #define HYBRIDNET_DATASET_H
 
@@ -7,7 +8,7 @@
 /* Reference counted; immutable, so any number of threads may read it. */
 typedef struct hn_dataset hn_dataset;
 
-/* Shape of every image: 8-bit values, H x W x C, channels last. */
+/* Shape of every image: 8-bit values, H x W x C, channels last. 0 x 0 x 3 where the images of a set differ in size. */
 typedef struct hn_image_shape {
     int32_t height, width, channels;
 } hn_image_shape;
@@ -51,6 +52,10 @@ HN_API HN_MUST_CHECK hn_status hn_dataset_open_fashion_mnist(hn_dataset **out, h
 HN_API HN_MUST_CHECK hn_status hn_dataset_open_cifar(hn_dataset **out, hn_context *context, const char *directory,
                                                      int32_t classes, int32_t train);
 
+/* CIFAR-100 with its 20 coarse labels (superclasses) instead of the fine ones. */
+HN_API HN_MUST_CHECK hn_status hn_dataset_open_cifar100_coarse(hn_dataset **out, hn_context *context,
+                                                               const char *directory, int32_t train);
+
 /* A set that needs no file: 10 classes of 32x32x3 images (coloured gratings and blobs under noise and shift) that a
  * small network can tell apart, though not perfectly. n images, class i % 10; a pure function of (n, seed): different
  * seeds give disjoint training and test sets.                                                                       */
@@ -67,13 +72,16 @@ HN_API HN_MUST_CHECK hn_status hn_dataset_create_subset(hn_dataset **out, hn_dat
 HN_API int64_t hn_dataset_count(const hn_dataset *dataset);
 /* Number of classes; labels are below it. */
 HN_API int32_t hn_dataset_classes(const hn_dataset *dataset);
-/* Shape of every image. */
+/* The class's name, borrowed; NULL if the set has no names of classes or there is no such class. */
+HN_API const char *hn_dataset_class_name(const hn_dataset *dataset, int32_t class_index);
+/* Shape of every image; 0 x 0 x 3 if they differ in size, as images from files do. */
 HN_API hn_image_shape hn_dataset_shape(const hn_dataset *dataset);
 /* [count], borrowed. */
 HN_API const int32_t *hn_dataset_labels(const hn_dataset *dataset);
 /* Images of each class; counts: [classes]. */
 HN_API void hn_dataset_class_counts(const hn_dataset *dataset, int64_t *counts);
-/* One image; pixels: height * width * channels bytes. HN_E_ARG for an index out of range, or the source's status. */
+/* One image; pixels: height * width * channels bytes. HN_E_ARG for an index out of range, HN_E_SHAPE if the images
+ * differ in size (loader.h crops and resizes those), or the source's status.                                         */
 HN_API HN_MUST_CHECK hn_status hn_dataset_read(const hn_dataset *dataset, int64_t index, uint8_t *pixels);
 
 /* ---- references ---- */

@@ -29,6 +29,46 @@ void hni_release(hn_context *context, void *ptr, size_t size)
         a->release(a->user, ptr, hni_round_up(size == 0 ? 1 : size));
 }
 
+void *hni_alloc_sized(hn_context *context, size_t size)
+{
+    size_t whole;
+    if (!hni_size_add(size, HNI_ALIGN, &whole)) /* a whole unit, which leaves the alignment alone */
+        return NULL;
+    unsigned char *block = hni_alloc(context, whole);
+    if (block == NULL)
+        return NULL;
+    memcpy(block, &whole, sizeof whole);
+    return block + HNI_ALIGN;
+}
+
+void hni_release_sized(hn_context *context, void *ptr)
+{
+    if (ptr == NULL)
+        return;
+    unsigned char *block = (unsigned char *)ptr - HNI_ALIGN;
+    size_t whole;
+    memcpy(&whole, block, sizeof whole);
+    hni_release(context, block, whole);
+}
+
+void *hni_grow(hn_context *context, void *data, int64_t *capacity, int64_t count, size_t element)
+{
+    if (count < *capacity)
+        return data;
+    size_t used = (size_t)count * element, size;
+    int64_t larger = *capacity < 64 ? 64 : *capacity + *capacity / 2;
+    if (!hni_size_mul((size_t)larger, element, &size))
+        return NULL;
+    void *copy = hni_alloc(context, size);
+    if (copy == NULL)
+        return NULL;
+    if (used > 0)
+        memcpy(copy, data, used);
+    hni_release(context, data, (size_t)*capacity * element);
+    *capacity = larger;
+    return copy;
+}
+
 char *hni_copy_string(hn_context *context, const char *text)
 {
     size_t size = strlen(text) + 1;

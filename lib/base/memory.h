@@ -15,6 +15,15 @@ void *hni_alloc(hn_context *context, size_t size);
 void *hni_alloc_zero(hn_context *context, size_t size);
 /* NULL is allowed. */
 void hni_release(hn_context *context, void *ptr, size_t size);
+/* For libraries that give no size back on release: it is kept in front. NULL on failure. */
+void *hni_alloc_sized(hn_context *context, size_t size);
+/* NULL is allowed. */
+void hni_release_sized(hn_context *context, void *ptr);
+
+/* Room for one more element of an array of `count` elements of which *capacity fit: data itself, or a larger copy in
+ * its place. NULL on failure; then data is as it was. Release with *capacity * element.                              */
+void *hni_grow(hn_context *context, void *data, int64_t *capacity, int64_t count, size_t element);
+
 /* A copy of a string; release with hni_release_string. NULL on failure. */
 char *hni_copy_string(hn_context *context, const char *text);
 void hni_release_string(hn_context *context, char *text);

@@ -32,5 +32,11 @@ const char *hn_build_info(void)
 #ifdef HNI_HAVE_JANSSON
                     "; jansson"
 #endif
+#ifdef HNI_HAVE_JPEG
+                    "; jpeg"
+#endif
+#ifdef HNI_HAVE_PNG
+                    "; png"
+#endif
         ;
 }

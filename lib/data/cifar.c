@@ -6,6 +6,7 @@
 #include "io/file.h"
 
 #include <inttypes.h>
+#include <stdbool.h>
 
 enum { SIDE = 32, PLANE = SIDE * SIDE, IMAGE = 3 * PLANE, MAX_FILES = 5, COARSE_CLASSES = 20 };
 
@@ -58,7 +59,9 @@ static hn_status check_label(const struct input *in, const char *function, int64
     return HN_OK;
 }
 
-static hn_status read_input(const struct input *in, const char *function, const struct part *part, struct target *t)
+/* Of CIFAR-100's two labels, both are checked; coarse says which is taken. */
+static hn_status read_input(const struct input *in, const char *function, const struct part *part, bool coarse,
+                            struct target *t)
 {
     unsigned char record[2 + IMAGE];
     for (int64_t r = 0; r < in->records; ++r) {
@@ -72,13 +75,13 @@ static hn_status read_input(const struct input *in, const char *function, const 
         for (size_t p = 0; p < PLANE; ++p)
             for (size_t c = 0; c < 3; ++c)
                 image[3 * p + c] = planes[c * PLANE + p];
-        t->labels[t->done++] = label;
+        t->labels[t->done++] = coarse ? record[0] : label;
     }
     return hni_file_end(in->file);
 }
 
 static hn_status read_inputs(hn_dataset **out, hn_context *context, const char *function, const struct input *inputs,
-                             const struct part *part)
+                             const struct part *part, bool coarse)
 {
     const hn_image_shape shape = {SIDE, SIDE, 3};
     struct target t = {.done = 0};
@@ -93,13 +96,31 @@ static hn_status read_inputs(hn_dataset **out, hn_context *context, const char *
     if (t.pixels == NULL || t.labels == NULL)
         status = hni_no_memory(function, t.pixel_bytes);
     for (int32_t i = 0; i < part->files && status == HN_OK; ++i)
-        status = read_input(&inputs[i], function, part, &t);
+        status = read_input(&inputs[i], function, part, coarse, &t);
     if (status == HN_OK)
-        status =
-            hni_dataset_new_memory(out, context, function, &shape, t.pixels, t.pixel_bytes, t.labels, n, part->classes);
+        status = hni_dataset_new_memory(out, context, function, &shape, t.pixels, t.pixel_bytes, t.labels, n,
+                                        coarse ? COARSE_CLASSES : part->classes);
     hni_release(context, t.labels, t.label_bytes);
     if (status < 0)
         hni_release(context, t.pixels, t.pixel_bytes);
+    return status;
+}
+
+static hn_status open_part(hn_dataset **out, hn_context *context, const char *function, const char *directory,
+                           const struct part *part, bool coarse)
+{
+    HNI_FAIL_IF(out == NULL || context == NULL || directory == NULL, HN_E_ARG, "%s: %s is NULL", function,
+                out == NULL ? "out" : (context == NULL ? "context" : "directory"));
+    struct input inputs[MAX_FILES] = {{NULL, NULL, 0}};
+    hn_status status = HN_OK;
+    for (int32_t i = 0; i < part->files && status == HN_OK; ++i)
+        status = open_input(&inputs[i], context, function, directory, part->names[i], part);
+    if (status == HN_OK)
+        status = read_inputs(out, context, function, inputs, part, coarse);
+    for (int32_t i = 0; i < part->files; ++i) {
+        hni_file_close(inputs[i].file);
+        hni_release_string(context, inputs[i].path);
+    }
     return status;
 }
 
@@ -107,20 +128,12 @@ hn_status hn_dataset_open_cifar(hn_dataset **out, hn_context *context, const cha
                                 int32_t train)
 {
     static const char function[] = "hn_dataset_open_cifar";
-    HNI_FAIL_IF(out == NULL || context == NULL || directory == NULL, HN_E_ARG, "%s: %s is NULL", function,
-                out == NULL ? "out" : (context == NULL ? "context" : "directory"));
     HNI_FAIL_IF(classes != 10 && classes != 100, HN_E_ARG, "%s: classes is %d; it must be 10 or 100", function,
                 (int)classes);
-    const struct part *part = &parts[classes == 100][train != 0];
-    struct input inputs[MAX_FILES] = {{NULL, NULL, 0}};
-    hn_status status = HN_OK;
-    for (int32_t i = 0; i < part->files && status == HN_OK; ++i)
-        status = open_input(&inputs[i], context, function, directory, part->names[i], part);
-    if (status == HN_OK)
-        status = read_inputs(out, context, function, inputs, part);
-    for (int32_t i = 0; i < part->files; ++i) {
-        hni_file_close(inputs[i].file);
-        hni_release_string(context, inputs[i].path);
-    }
-    return status;
+    return open_part(out, context, function, directory, &parts[classes == 100][train != 0], false);
+}
+
+hn_status hn_dataset_open_cifar100_coarse(hn_dataset **out, hn_context *context, const char *directory, int32_t train)
+{
+    return open_part(out, context, "hn_dataset_open_cifar100_coarse", directory, &parts[1][train != 0], true);
 }

@@ -27,15 +27,17 @@ hn_status hni_image_bytes(const hn_image_shape *shape, int64_t n, const char *fu
 }
 
 hn_status hni_dataset_new(hn_dataset **out, hn_context *context, const char *function, const hn_image_shape *shape,
-                          const int32_t *labels, int64_t n, int32_t classes,
-                          hn_status (*read)(void *user, int64_t index, uint8_t *pixels), void (*release)(void *user),
-                          void *user)
+                          const int32_t *labels, int64_t n, int32_t classes, const hni_dataset_source *source)
 {
-    size_t image, bytes, label_bytes;
+    const hn_image_shape any_size = {0, 0, 3};
+    size_t image = 0, bytes, label_bytes;
     HNI_FAIL_IF(out == NULL || context == NULL || labels == NULL, HN_E_ARG, "%s: %s is NULL", function,
                 out == NULL ? "out" : (context == NULL ? "context" : "labels"));
-    HNI_TRY(hni_image_bytes(shape, 1, function, &image));
-    HNI_TRY(hni_image_bytes(shape, n, function, &bytes));
+    if (source->load == NULL) {
+        HNI_TRY(hni_image_bytes(shape, 1, function, &image));
+        HNI_TRY(hni_image_bytes(shape, n, function, &bytes));
+    }
+    HNI_FAIL_IF(n < 1, HN_E_ARG, "%s: n is %" PRId64 "; it must be positive", function, n);
     HNI_FAIL_IF(classes < 1, HN_E_ARG, "%s: classes is %d; it must be positive", function, (int)classes);
     HNI_FAIL_IF(!hni_size_mul((size_t)n, sizeof *labels, &label_bytes), HN_E_SHAPE, "%s: n is %" PRId64, function, n);
     for (int64_t i = 0; i < n; ++i)
@@ -51,14 +53,12 @@ hn_status hni_dataset_new(hn_dataset **out, hn_context *context, const char *fun
     }
     memcpy(copy, labels, label_bytes);
     *d = (hn_dataset){.context = context,
-                      .shape = *shape,
+                      .shape = source->load == NULL ? *shape : any_size,
                       .image_bytes = image,
                       .count = n,
                       .classes = classes,
                       .labels = copy,
-                      .read = read,
-                      .release = release,
-                      .user = user};
+                      .source = *source};
     atomic_init(&d->references, 1);
     *out = d;
     return HN_OK;
@@ -93,13 +93,30 @@ void hn_dataset_class_counts(const hn_dataset *dataset, int64_t *counts)
         counts[dataset->labels[i]]++;
 }
 
+const char *hn_dataset_class_name(const hn_dataset *dataset, int32_t class_index)
+{
+    if (dataset == NULL || dataset->source.class_name == NULL || class_index < 0 || class_index >= dataset->classes)
+        return NULL;
+    return dataset->source.class_name(dataset->source.user, class_index);
+}
+
 hn_status hn_dataset_read(const hn_dataset *dataset, int64_t index, uint8_t *pixels)
 {
     HNI_FAIL_IF(dataset == NULL || pixels == NULL, HN_E_ARG, "hn_dataset_read: %s is NULL",
                 dataset == NULL ? "dataset" : "pixels");
     HNI_FAIL_IF(index < 0 || index >= dataset->count, HN_E_ARG,
                 "hn_dataset_read: index %" PRId64 " is not in [0, %" PRId64 ")", index, dataset->count);
-    return dataset->read(dataset->user, index, pixels);
+    HNI_FAIL_IF(dataset->source.read == NULL, HN_E_SHAPE,
+                "hn_dataset_read: the images of this dataset differ in size; a loader gives them one");
+    return dataset->source.read(dataset->source.user, index, pixels);
+}
+
+hn_status hni_dataset_load(const hn_dataset *dataset, int64_t index, hni_image *image)
+{
+    HNI_FAIL_IF(index < 0 || index >= dataset->count, HN_E_ARG, "%s: index %" PRId64 " is not in [0, %" PRId64 ")",
+                image->function, index, dataset->count);
+    HNI_FAIL_IF(dataset->source.load == NULL, HN_E_ARG, "%s: the images of this dataset are no files", image->function);
+    return dataset->source.load(dataset->source.user, index, image);
 }
 
 hn_dataset *hn_dataset_retain(hn_dataset *dataset)
@@ -115,8 +132,8 @@ void hn_dataset_release(hn_dataset *dataset)
     if (dataset == NULL || atomic_fetch_sub_explicit(&dataset->references, 1, memory_order_acq_rel) != 1)
         return;
     hn_context *context = dataset->context;
-    if (dataset->release != NULL)
-        dataset->release(dataset->user);
+    if (dataset->source.release != NULL)
+        dataset->source.release(dataset->source.user);
     hni_release(context, dataset->labels, (size_t)dataset->count * sizeof *dataset->labels);
     hni_release(context, dataset, sizeof *dataset);
 }
@@ -163,8 +180,8 @@ hn_status hn_dataset_create_custom(hn_dataset **out, hn_context *context, const 
     if (c == NULL)
         return hni_no_memory(function, sizeof *c);
     *c = (struct custom){.context = context, .ops = o, .user = user};
-    hn_status status =
-        hni_dataset_new(out, context, function, shape, labels, n, classes, custom_read, custom_release, c);
+    const hni_dataset_source source = {.read = custom_read, .release = custom_release, .user = c};
+    hn_status status = hni_dataset_new(out, context, function, shape, labels, n, classes, &source);
     if (status < 0)
         hni_release(context, c, sizeof *c);
     return status;
@@ -182,6 +199,18 @@ static hn_status subset_read(void *user, int64_t index, uint8_t *pixels)
 {
     const struct subset *s = user;
     return hn_dataset_read(s->base, s->index[index], pixels);
+}
+
+static hn_status subset_load(void *user, int64_t index, hni_image *image)
+{
+    const struct subset *s = user;
+    return hni_dataset_load(s->base, s->index[index], image);
+}
+
+static const char *subset_class_name(void *user, int32_t class_index)
+{
+    const struct subset *s = user;
+    return hn_dataset_class_name(s->base, class_index);
 }
 
 static void subset_release(void *user)
@@ -223,8 +252,13 @@ hn_status hn_dataset_create_subset(hn_dataset **out, hn_dataset *base, const int
         for (int64_t i = 0; i < n; ++i)
             labels[i] = base->labels[index[i]];
         *s = (struct subset){.base = base, .index = copy, .bytes = bytes};
-        status = hni_dataset_new(out, context, function, &base->shape, labels, n, base->classes, subset_read,
-                                 subset_release, s);
+        const bool files = hni_dataset_has_files(base);
+        const hni_dataset_source source = {.read = files ? NULL : subset_read,
+                                           .load = files ? subset_load : NULL,
+                                           .class_name = base->source.class_name != NULL ? subset_class_name : NULL,
+                                           .release = subset_release,
+                                           .user = s};
+        status = hni_dataset_new(out, context, function, &base->shape, labels, n, base->classes, &source);
     }
     hni_release(context, labels, label_bytes);
     if (status < 0) {

@@ -4,11 +4,18 @@
 
 #include <hybridnet/context.h>
 
+/* The most that is decoded: a side, and height x width. */
+enum { HNI_IMAGE_MAX_SIDE = 65500, HNI_IMAGE_MAX_PIXELS = 1 << 28 };
+
+/* One thread at a time. */
 typedef struct hni_image {
     hn_context *context;
-    const char *name;                 /* for sentences: the path; borrowed                                              */
+    const char *function;             /* begins the sentences: the public function at work; borrowed, "image" at first */
+    const char *name;                 /* for sentences: the path; the image's own                                       */
+    size_t name_capacity;
     uint8_t *file;                    /* the encoded bytes                                                              */
     size_t file_bytes, file_capacity;
+    int32_t format;                   /* of them: HNI_IMAGE_JPEG ...; 0 if nothing is loaded                            */
     int32_t full_height, full_width;  /* of the image in the file                                                       */
     uint8_t *pixels;                  /* height x width x 3 bytes once decoded                                          */
     size_t pixel_capacity;
@@ -23,12 +30,18 @@ void hni_image_release(hni_image *image);
 hn_status hni_image_reserve(hni_image *image, int32_t height, int32_t width);
 
 /* Reads a JPEG or PNG file (recognised by content) and its header: full_height and full_width; nothing is decoded yet.
- * HN_E_IO, HN_E_FORMAT, HN_E_UNSUPPORTED (a build without the library), HN_E_NOMEM; the sentence has the path.         */
+ * HN_E_IO, HN_E_FORMAT, HN_E_UNSUPPORTED (a build without the library), HN_E_NOMEM; the sentence has the path.
+ * path may be gone afterwards.                                                                                         */
 hn_status hni_image_load(hni_image *image, const char *path);
+/* The same for the file `path` in a directory; a path that begins with / stands alone, as with Python's os.path.join. */
+hn_status hni_image_load_in(hni_image *image, const char *directory, const char *path);
 
-/* Decodes what was loaded into RGB (gray is repeated, an alpha channel dropped as Pillow's convert("RGB") does). shrink:
- * 1, 2, 4 or 8: a JPEG is decoded at ceil(full / shrink), by scaling its DCT; a PNG always at full size. HN_E_FORMAT for
- * corrupt or truncated data.                                                                                           */
+/* Decodes what was loaded into RGB: gray is repeated, an alpha channel dropped, CMYK converted as Pillow's
+ * convert("RGB") does; of 16 bits the upper 8 are taken; colour profiles and EXIF orientation are not applied. shrink:
+ * 1, 2, 4 or 8: a JPEG is decoded at ceil(full / shrink), by scaling its DCT; a PNG always at full size.
+ * HN_E_FORMAT for corrupt or truncated data, HN_E_UNSUPPORTED for kinds of JPEG that are no photographs. What Pillow
+ * passes over in a JPEG goes to the context's log as a warning instead: bad codes between readable ones, rubbish between
+ * segments, no end marker. height and width are 0 after a failure.                                                     */
 hn_status hni_image_decode(hni_image *image, int32_t shrink);
 
 #endif

@@ -38,7 +38,8 @@ hn_status hni_dataset_new_memory(hn_dataset **out, hn_context *context, const ch
     if (b == NULL)
         return hni_no_memory(function, sizeof *b);
     *b = (struct block){.context = context, .pixels = pixels, .image_bytes = image, .owned = owned};
-    hn_status status = hni_dataset_new(out, context, function, shape, labels, n, classes, read_block, release_block, b);
+    const hni_dataset_source source = {.read = read_block, .release = release_block, .user = b};
+    hn_status status = hni_dataset_new(out, context, function, shape, labels, n, classes, &source);
     if (status < 0)
         hni_release(context, b, sizeof *b);
     return status;

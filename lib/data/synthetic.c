@@ -130,8 +130,8 @@ hn_status hn_dataset_create_synthetic(hn_dataset **out, hn_context *context, int
         *s = (struct synthetic){.context = context, .seed = seed};
         for (int64_t i = 0; i < n; ++i)
             labels[i] = (int32_t)(i % CLASSES);
-        status =
-            hni_dataset_new(out, context, function, &shape, labels, n, CLASSES, read_synthetic, release_synthetic, s);
+        const hni_dataset_source source = {.read = read_synthetic, .release = release_synthetic, .user = s};
+        status = hni_dataset_new(out, context, function, &shape, labels, n, CLASSES, &source);
     }
     hni_release(context, labels, label_bytes);
     if (status < 0)

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "io/file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { ERRNO_TEXT = 128, SUFFIX = 48, ATTEMPTS = 1000 };
+enum { SUFFIX = 48, ATTEMPTS = 1000 };
 
 struct hni_atomic_file {
     hn_context *context;
@@ -22,10 +23,7 @@ struct hni_atomic_file {
 
 static hn_status fail_errno(const hni_atomic_file *f, const char *what, const char *path, int error)
 {
-    char text[ERRNO_TEXT];
-    if (strerror_r(error, text, sizeof text) != 0)
-        memcpy(text, "unknown error", sizeof "unknown error");
-    return hni_fail(HN_E_IO, "%s: cannot %s %s: %s", f->function, what, path, text);
+    return hni_fail_errno(f->function, what, path, error);
 }
 
 static void release(hni_atomic_file *f)

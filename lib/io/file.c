@@ -30,12 +30,17 @@ struct hni_file {
     unsigned char buffer[BUFFER_BYTES];
 };
 
-static hn_status fail_errno(const hni_file *f, const char *what, int error)
+hn_status hni_fail_errno(const char *function, const char *what, const char *path, int error)
 {
     char text[ERRNO_TEXT];
     if (strerror_r(error, text, sizeof text) != 0)
         memcpy(text, "unknown error", sizeof "unknown error");
-    return hni_fail(HN_E_IO, "%s: cannot %s %s: %s", f->function, what, f->path, text);
+    return hni_fail(HN_E_IO, "%s: cannot %s %s: %s", function, what, path, text);
+}
+
+static hn_status fail_errno(const hni_file *f, const char *what, int error)
+{
+    return hni_fail_errno(f->function, what, f->path, error);
 }
 
 /* Reads the next piece of the file into an empty buffer; filled stays 0 at the file's end. */
@@ -72,25 +77,15 @@ static hn_status read_plain(hni_file *f, unsigned char *data, size_t size, size_
 
 #ifdef HNI_HAVE_ZLIB
 
-/* zlib gives no size back on release: it is kept in front, where it leaves the alignment alone. */
 static void *zlib_alloc(void *context, unsigned items, unsigned bytes)
 {
     size_t size;
-    if (!hni_size_mul(items, bytes, &size) || !hni_size_add(size, HNI_ALIGN, &size))
-        return NULL;
-    unsigned char *block = hni_alloc(context, size);
-    if (block == NULL)
-        return NULL;
-    memcpy(block, &size, sizeof size);
-    return block + HNI_ALIGN;
+    return hni_size_mul(items, bytes, &size) ? hni_alloc_sized(context, size) : NULL;
 }
 
 static void zlib_release(void *context, void *ptr)
 {
-    unsigned char *block = (unsigned char *)ptr - HNI_ALIGN;
-    size_t size;
-    memcpy(&size, block, sizeof size);
-    hni_release(context, block, size);
+    hni_release_sized(context, ptr);
 }
 
 static hn_status fail_zlib(const hni_file *f, int code)
@@ -228,11 +223,18 @@ hn_status hni_file_expect(const hni_file *f, uint64_t total)
     return HN_OK;
 }
 
+hn_status hni_file_read_some(hni_file *f, void *data, size_t size, size_t *got)
+{
+    *got = 0;
+    HNI_TRY(f->compressed ? read_gzip(f, data, size, got) : read_plain(f, data, size, got));
+    f->done += *got;
+    return HN_OK;
+}
+
 hn_status hni_file_read(hni_file *f, void *data, size_t size)
 {
-    size_t got = 0;
-    HNI_TRY(f->compressed ? read_gzip(f, data, size, &got) : read_plain(f, data, size, &got));
-    f->done += got;
+    size_t got;
+    HNI_TRY(hni_file_read_some(f, data, size, &got));
     HNI_FAIL_IF(got < size, HN_E_FORMAT, "%s: %s is truncated: it ends after %" PRIu64 " bytes, %zu too early",
                 f->function, f->path, f->done, size - got);
     return HN_OK;

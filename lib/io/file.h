@@ -1,4 +1,4 @@
-/* file.h -- reading files whose size the reader knows: plain, or gzip recognised by its first bytes.
+/* file.h -- reading files: plain, or gzip recognised by its first bytes.
  * Nothing here allocates in proportion to the file; a reader that calls hni_file_expect before it allocates never asks
  * for more than the file's size (plain) or 1032 times it (gzip: the most that deflate can pack into a byte).          */
 #ifndef HNI_FILE_H
@@ -28,11 +28,17 @@ hn_status hni_file_expect(const hni_file *file, uint64_t total);
 /* Exactly size bytes of (unpacked) content; HN_E_FORMAT if it ends before. */
 hn_status hni_file_read(hni_file *file, void *data, size_t size);
 
+/* The next *got bytes of content: size of them, or what is left where that is less. */
+hn_status hni_file_read_some(hni_file *file, void *data, size_t size, size_t *got);
+
 /* HN_E_FORMAT if content is left, or if gzip's checksum or length is wrong. */
 hn_status hni_file_end(hni_file *file);
 
 /* NULL is allowed. */
 void hni_file_close(hni_file *file);
+
+/* HN_E_IO with the sentence "FUNCTION: cannot WHAT PATH: the error's text". */
+hn_status hni_fail_errno(const char *function, const char *what, const char *path, int error);
 
 /* Whether there is anything at the path. */
 bool hni_file_exists(const char *path);
