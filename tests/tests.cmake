@@ -48,6 +48,7 @@ hn_test(canvas unit golden)
 hn_test(policy unit golden property)
 hn_test(augment unit golden property)
 hn_test(loader unit repro oom)
+hn_test(loader_files unit repro oom)
 hn_test(safetensors unit golden oom)
 hn_test(hybrid unit golden repro oom)
 
