@@ -120,25 +120,30 @@ static inline int32_t rounded(double x)
     return (int32_t)(x + 0.5); /* in [0, 255] */
 }
 
-/* Back, but for greys. */
+/* Back, but for greys: two of the three are the largest and the smallest, the third lies between on its way up or down. */
 static inline void from_hsv(colours *b)
 {
+    int32_t sixths[BLOCK], low[BLOCK], falling[BLOCK], rising[BLOCK];
     for (int32_t i = 0; i < BLOCK; ++i) {
         double turns = (double)b->hue[i] * 6.0 / 255.0, v = (double)b->high[i];
-        int32_t sixth = (int32_t)turns, high = b->high[i];
-        float f = (float)(turns - (double)(float)sixth), s = (float)((double)(float)b->saturation[i] / 255.0);
-        int32_t low = rounded(v * (1.0 - (double)s)), falling = rounded(v * (1.0 - (double)(s * f)));
-        int32_t rising = rounded(v * (1.0 - (double)s * (1.0 - (double)f)));
-        int32_t grey = b->least[i] == high, red = low, green = low, blue = low;
-        red = sixth == 1 ? falling : red;
-        red = sixth == 4 ? rising : red;
-        red = (sixth == 0) | (sixth >= 5) | grey ? high : red;
-        green = (sixth == 0) | (sixth == 6) ? rising : green;
-        green = sixth == 3 ? falling : green;
-        green = (sixth == 1) | (sixth == 2) | grey ? high : green;
-        blue = sixth == 2 ? rising : blue;
-        blue = sixth == 5 ? falling : blue;
-        blue = (sixth == 3) | (sixth == 4) | grey ? high : blue;
+        float s = (float)((double)(float)b->saturation[i] / 255.0), f = (float)(turns - (double)(int32_t)turns);
+        low[i] = rounded(v * (1.0 - (double)s));
+        falling[i] = rounded(v * (1.0 - (double)(s * f)));
+        rising[i] = rounded(v * (1.0 - (double)s * (1.0 - (double)f)));
+        sixths[i] = (int32_t)turns;
+    }
+    for (int32_t i = 0; i < BLOCK; ++i) {
+        int32_t sixth = sixths[i], high = b->high[i], grey = b->least[i] == high;
+        int32_t red = low[i], green = low[i], blue = low[i];
+        red = sixth == 1 ? falling[i] : red;
+        red = sixth == 4 ? rising[i] : red;
+        red = ((sixth == 0) | (sixth >= 5) | grey) ? high : red;
+        green = ((sixth == 0) | (sixth == 6)) ? rising[i] : green;
+        green = sixth == 3 ? falling[i] : green;
+        green = ((sixth == 1) | (sixth == 2) | grey) ? high : green;
+        blue = sixth == 2 ? rising[i] : blue;
+        blue = sixth == 5 ? falling[i] : blue;
+        blue = ((sixth == 3) | (sixth == 4) | grey) ? high : blue;
         b->red[i] = red;
         b->green[i] = green;
         b->blue[i] = blue;
