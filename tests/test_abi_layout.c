@@ -46,6 +46,8 @@ SIZE(hn_layer_plan, 80);
 /* What has been added to a struct begins where it ended in 0.1. */
 AT(hn_context_options, trace, 40);
 AT(hn_layer_ops, cost, 64);
+AT(hn_augment_options, height, 56);
+AT(hn_loader_options, augment_later, 48);
 
 AT(hn_layer_call, context, 8);
 AT(hn_layer_call, input, 24);

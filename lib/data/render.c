@@ -1,0 +1,287 @@
+/* Doing to an image what was drawn for it. */
+#include "data/augment.h"
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "data/canvas.h"
+#include "data/policy.h"
+
+#include <math.h>
+#include <string.h>
+
+/* ---- memory --------------------------------------------------------------------------------------------------------- */
+
+/* Whether steps between geometry and normalisation may happen. */
+static bool has_canvas(const hni_augment *a)
+{
+    return a->o.jitter > 0 || a->kernel != 0 || a->o.policy != HN_POLICY_NONE || a->o.cutout > 0;
+}
+
+static bool resizes(const hni_augment *a, int32_t height, int32_t width)
+{
+    return a->o.resized_crop != 0 || a->o.resize_shorter != 0 || a->output.height != height || a->output.width != width;
+}
+
+static size_t output_bytes(const hni_augment *a, int32_t channels)
+{
+    return hni_round_up((size_t)a->output.height * (size_t)a->output.width * (size_t)channels);
+}
+
+/* Two images of the output's size, then what resizing needs or the blur, which do not happen at once. */
+size_t hni_augment_scratch(const hni_augment *a, int32_t height, int32_t width, int32_t channels)
+{
+    size_t resize = 0, blur = 0;
+    if (!has_canvas(a) && !resizes(a, height, width))
+        return 0;
+    if (resizes(a, height, width))
+        resize = hni_resample_scratch(height, width, channels, a->output.height, a->output.width);
+    if (a->kernel != 0)
+        blur = hni_canvas_row_floats(a->output.width, channels, a->kernel) * sizeof(float);
+    return 2 * output_bytes(a, channels) + hni_round_up(resize > blur ? resize : blur);
+}
+
+/* ---- geometry ------------------------------------------------------------------------------------------------------- */
+
+/* The crop of the picture, resized -> out. */
+static void resize(const hni_augment *a, const hni_choice *choice, const hni_picture *p, uint8_t *out, void *scratch)
+{
+    double scale = 1.0 / p->shrink;
+    int64_t top = 0, left = 0, bottom = p->height, right = p->width, stride = (int64_t)p->width * p->channels;
+    hni_box b = {choice->crop.top * scale, choice->crop.left * scale, choice->crop.bottom * scale,
+                 choice->crop.right * scale};
+    if (choice->cut) { /* only the crop counts: an image of its own */
+        top = (int64_t)floor(b.top);
+        left = (int64_t)floor(b.left);
+        bottom = (int64_t)ceil(b.bottom);
+        right = (int64_t)ceil(b.right);
+        b = (hni_box){b.top - (double)top, b.left - (double)left, b.bottom - (double)top, b.right - (double)left};
+    }
+    hni_resample(p->pixels + top * stride + left * p->channels, stride, bottom - top, right - left, p->channels, &b,
+                 out, a->output.height, a->output.width, scratch);
+}
+
+/* Moves and mirrors: row y of out from row y + top; zeros come in from outside. */
+static void place(const hni_choice *ch, const uint8_t *pixels, int64_t height, int64_t width, int64_t channels,
+                  uint8_t *out)
+{
+    int64_t row = width * channels;
+    for (int64_t y = 0; y < height; ++y) {
+        int64_t from_y = y + ch->top;
+        uint8_t *to = out + y * row;
+        if (from_y < 0 || from_y >= height) {
+            memset(to, 0, (size_t)row);
+            continue;
+        }
+        for (int64_t x = 0; x < width; ++x, to += channels) {
+            int64_t from = ch->left + (ch->mirror ? width - 1 - x : x);
+            const uint8_t *p = pixels + from_y * row + from * channels;
+            for (int64_t c = 0; c < channels; ++c)
+                to[c] = from < 0 || from >= width ? 0 : p[c];
+        }
+    }
+}
+
+/* ---- colours and operations: each draws from a stream of its own ----------------------------------------------------- */
+
+static float factor(hn_rng *rng, float strength)
+{
+    double low = strength < 1 ? 1 - (double)strength : 0;
+    return (float)(low + (1 + (double)strength - low) * hn_rng_uniform(rng));
+}
+
+static void jitter(const hn_augment_options *o, const hn_rng *rng, hni_canvas *c)
+{
+    hn_rng r;
+    int64_t order[4] = {0, 1, 2, 3};
+    hn_rng_derive(&r, rng, "colour jitter", 0);
+    bool takes = hn_rng_uniform(&r) < (double)o->jitter;
+    hn_rng_shuffle(&r, order, 4);
+    float brightness = factor(&r, o->brightness), contrast = factor(&r, o->contrast);
+    float saturation = factor(&r, o->saturation), hue = (float)((2 * hn_rng_uniform(&r) - 1) * (double)o->hue);
+    for (int32_t i = 0; i < 4 && takes; ++i) {
+        if (order[i] == 0 && o->brightness > 0)
+            hni_canvas_brightness(c, brightness);
+        else if (order[i] == 1 && o->contrast > 0)
+            hni_canvas_contrast(c, contrast);
+        else if (order[i] == 2 && o->saturation > 0)
+            hni_canvas_saturation(c, saturation);
+        else if (order[i] == 3 && o->hue > 0)
+            hni_canvas_hue(c, hue);
+    }
+}
+
+static void blur(const hni_augment *a, const hn_rng *rng, hni_canvas *c)
+{
+    hn_rng r;
+    double low = (double)a->o.blur_sigma_min, high = (double)a->o.blur_sigma_max;
+    hn_rng_derive(&r, rng, "blur", 0);
+    bool takes = hn_rng_uniform(&r) < (double)a->o.blur;
+    double sigma = low + (high - low) * hn_rng_uniform(&r);
+    if (takes)
+        hni_canvas_blur(c, a->kernel, (float)sigma);
+}
+
+static void operations(const hn_augment_options *o, const hn_rng *rng, hni_canvas *c)
+{
+    hn_rng r;
+    hn_rng_derive(&r, rng, "policy", 0);
+    if (o->policy == HN_POLICY_RANDAUGMENT)
+        hni_randaugment(c, o->randaugment_ops, o->randaugment_level, (uint8_t)o->fill, &r);
+    else if (o->policy == HN_POLICY_AUTOAUGMENT_CIFAR10)
+        hni_autoaugment(c, (uint8_t)o->fill, &r);
+}
+
+static void cutout(const hn_augment_options *o, const hn_rng *rng, hni_canvas *c)
+{
+    hn_rng r;
+    hn_rng_derive(&r, rng, "cutout", 0);
+    int64_t y = (int64_t)hn_rng_below(&r, (uint64_t)c->height), x = (int64_t)hn_rng_below(&r, (uint64_t)c->width);
+    if (o->cutout > 0)
+        hni_canvas_cutout(c, y, x, o->cutout);
+}
+
+static void paint(const hni_augment *a, const hni_choice *choice, hni_canvas *c)
+{
+    if (a->o.jitter > 0)
+        jitter(&a->o, &choice->rng, c);
+    if (choice->grey)
+        hni_canvas_grayscale(c);
+    if (a->kernel != 0)
+        blur(a, &choice->rng, c);
+    operations(&a->o, &choice->rng, c);
+    cutout(&a->o, &choice->rng, c);
+}
+
+/* ---- to floats ------------------------------------------------------------------------------------------------------ */
+
+/* One row of the crop. row: W x C bytes, NULL above and below the image. */
+static void normalise_row(const hni_augment *a, const hni_choice *ch, int64_t width, int64_t channels,
+                          const uint8_t *row, float *out)
+{
+    for (int64_t x = 0; x < width; ++x, out += channels) {
+        int64_t from = ch->left + (ch->mirror ? width - 1 - x : x);
+        if (row == NULL || from < 0 || from >= width) {
+            for (int64_t c = 0; c < channels; ++c)
+                out[c] = a->value[c][0];
+            continue;
+        }
+        const uint8_t *p = row + from * channels;
+        for (int64_t c = 0; c < channels; ++c)
+            out[c] = a->value[c][ch->grey ? hni_luma(p) : p[c]];
+    }
+}
+
+/* A whole row of 3 channels, nothing moved or mirrored. */
+static void normalise_row_3(const hni_augment *a, int64_t width, const uint8_t *row, float *out)
+{
+    for (int64_t x = 0; x < width; ++x, row += 3, out += 3) {
+        out[0] = a->value[0][row[0]];
+        out[1] = a->value[1][row[1]];
+        out[2] = a->value[2][row[2]];
+    }
+}
+
+/* The same from its end. */
+static void normalise_mirrored_3(const hni_augment *a, int64_t width, const uint8_t *row, float *out)
+{
+    const uint8_t *p = row + 3 * (width - 1);
+    for (int64_t x = 0; x < width; ++x, p -= 3, out += 3) {
+        out[0] = a->value[0][p[0]];
+        out[1] = a->value[1][p[1]];
+        out[2] = a->value[2][p[2]];
+    }
+}
+
+/* Moves, mirrors and turns grey on the way. */
+static void normalise(const hni_augment *a, const hni_choice *choice, const uint8_t *pixels, int64_t channels,
+                      float *out)
+{
+    int64_t height = a->output.height, row = a->output.width * channels;
+    bool simple = channels == 3 && choice->top == 0 && choice->left == 0 && !choice->grey;
+    for (int64_t y = 0; y < height; ++y) {
+        int64_t from = y + choice->top;
+        if (simple)
+            (choice->mirror ? normalise_mirrored_3 : normalise_row_3)(a, a->output.width, pixels + y * row,
+                                                                      out + y * row);
+        else
+            normalise_row(a, choice, a->output.width, channels, from < 0 || from >= height ? NULL : pixels + from * row,
+                          out + y * row);
+    }
+}
+
+void hni_augment_render(const hni_augment *a, const hni_choice *choice, const hni_picture *picture, void *scratch,
+                        float *out)
+{
+    static const hni_choice as_it_is = {.top = 0};
+    int32_t height = a->output.height, width = a->output.width, channels = picture->channels;
+    size_t bytes = output_bytes(a, channels);
+    uint8_t *first = scratch, *second = has_canvas(a) || scratch != NULL ? first + bytes : NULL;
+    const uint8_t *pixels = picture->pixels;
+    if (resizes(a, picture->height, picture->width) || picture->shrink > 1) {
+        resize(a, choice, picture, first, second + bytes);
+        pixels = first;
+    }
+    if (!has_canvas(a)) {
+        normalise(a, choice, pixels, channels, out);
+        return;
+    }
+    place(choice, pixels, height, width, channels, second);
+    hni_canvas c = {height, width, channels, second, first, (float *)(void *)(second + bytes)};
+    paint(a, choice, &c);
+    normalise(a, &as_it_is, c.pixels, channels, out);
+}
+
+/* ---- one image of the caller's ---------------------------------------------------------------------------------------- */
+
+static hn_status plan_one(hni_augment *a, const hn_augment_options *options, const hn_image_shape *shape,
+                          const char *function)
+{
+    HNI_TRY(hni_augment_plan(a, options, shape, function));
+    HNI_FAIL_IF(shape->height < 1, HN_E_ARG, "%s: the image shape is %dx%dx%d; sides must be positive", function,
+                (int)shape->height, (int)shape->width, (int)shape->channels);
+    HNI_FAIL_IF((int64_t)shape->height * shape->width * shape->channels > INT32_MAX, HN_E_ARG,
+                "%s: an image of %dx%dx%d is too large", function, (int)shape->height, (int)shape->width,
+                (int)shape->channels);
+    return HN_OK;
+}
+
+hn_status hn_augment_scratch(const hn_augment_options *options, const hn_image_shape *shape, size_t *bytes)
+{
+    hni_augment a;
+    HNI_FAIL_IF(bytes == NULL, HN_E_ARG, "hn_augment_scratch: bytes is NULL");
+    HNI_TRY(plan_one(&a, options, shape, "hn_augment_scratch"));
+    *bytes = hni_augment_scratch(&a, shape->height, shape->width, shape->channels);
+    return HN_OK;
+}
+
+static hn_status augment(const hn_augment_options *options, const hn_image_shape *shape, const uint8_t *pixels,
+                         const hn_rng *rng, float *out, const hn_scratch *scratch, const char *function)
+{
+    hni_augment a;
+    hni_choice choice;
+    HNI_TRY(plan_one(&a, options, shape, function));
+    HNI_FAIL_IF(pixels == NULL || rng == NULL || out == NULL, HN_E_ARG, "%s: %s is NULL", function,
+                pixels == NULL ? "pixels" : (rng == NULL ? "rng" : "out"));
+    size_t need = hni_augment_scratch(&a, shape->height, shape->width, shape->channels);
+    HNI_FAIL_IF(need > 0 && (scratch == NULL || scratch->data == NULL || scratch->size < need), HN_E_WORKSPACE,
+                "%s: these options need %zu bytes of scratch (hn_augment_scratch); hn_augment_image was lent %zu",
+                function, need, scratch == NULL || scratch->data == NULL ? (size_t)0 : scratch->size);
+    HNI_FAIL_IF(need > 0 && (uintptr_t)scratch->data % HN_SCRATCH_ALIGN != 0, HN_E_WORKSPACE,
+                "%s: scratch->data is not aligned to %d bytes", function, (int)HN_SCRATCH_ALIGN);
+    const hni_picture picture = {pixels, shape->height, shape->width, shape->channels, 1};
+    hni_augment_draw(&a, shape->height, shape->width, shape->channels, rng, &choice);
+    hni_augment_render(&a, &choice, &picture, need > 0 ? scratch->data : NULL, out);
+    return HN_OK;
+}
+
+hn_status hn_augment_image(const hn_augment_options *options, const hn_image_shape *shape, const uint8_t *pixels,
+                           const hn_rng *rng, float *out, const hn_scratch *scratch)
+{
+    return augment(options, shape, pixels, rng, out, scratch, "hn_augment_image");
+}
+
+hn_status hn_augment_apply(const hn_augment_options *options, const hn_image_shape *shape, const uint8_t *pixels,
+                           const hn_rng *rng, float *out)
+{
+    return augment(options, shape, pixels, rng, out, NULL, "hn_augment_apply");
+}

@@ -1,0 +1,204 @@
+/* Two passes, rows then columns, each a weighted mean over the filter's reach in fixed point, with 8-bit pixels between
+ * them. The filter is a triangle whose half width is one output pixel, at least one input pixel. Order, rounding and
+ * precision are Pillow's: what a network learned from images it resized is then what it sees here.                      */
+#include "data/resample.h"
+
+#include "base/memory.h"
+#include "kernel/clones.h"
+
+#include <math.h>
+#include <stdbool.h>
+#include <string.h>
+
+enum { PRECISION = 22, HALF = 1 << (PRECISION - 1), BLOCK = 64, ROWS = 4 };
+
+/* For each output coordinate: the first input coordinate, how many, and their weights. */
+typedef struct axis {
+    int64_t taps;    /* weights a coordinate */
+    int32_t *first;  /* [out]                */
+    int32_t *count;  /* [out]                */
+    int32_t *weight; /* [out][taps]          */
+} axis;
+
+static int64_t axis_taps(double length, int64_t out)
+{
+    double scale = length / (double)out;
+    return (int64_t)ceil(scale < 1 ? 1 : scale) * 2 + 1;
+}
+
+static size_t axis_bytes(int64_t length, int64_t out)
+{
+    return hni_round_up((size_t)out * (size_t)(2 + axis_taps((double)length, out)) * sizeof(int32_t));
+}
+
+/* Rows as 32-bit values, which vectors load without taking them apart. */
+static size_t wide_bytes(int64_t width, int64_t channels)
+{
+    return hni_round_up(ROWS * (size_t)(width * channels + 4) * sizeof(int32_t));
+}
+
+size_t hni_resample_scratch(int64_t height, int64_t width, int64_t channels, int64_t out_height, int64_t out_width)
+{
+    return axis_bytes(height, out_height) + axis_bytes(width, out_width) + wide_bytes(width, channels) +
+           hni_round_up((size_t)height * (size_t)out_width * (size_t)channels);
+}
+
+static double triangle(double x)
+{
+    x = fabs(x);
+    return x < 1 ? 1 - x : 0;
+}
+
+/* Weights that take [from, to) of `in` coordinates to `out`. Returns memory behind what it used. */
+static char *axis_plan(axis *a, char *memory, int64_t in, double from, double to, int64_t out)
+{
+    double scale = (to - from) / (double)out, support = scale < 1 ? 1 : scale, inverse = 1 / support;
+    a->taps = axis_taps(to - from, out);
+    a->first = (int32_t *)(void *)memory;
+    a->count = a->first + out;
+    a->weight = a->count + out;
+    for (int64_t o = 0; o < out; ++o) {
+        double centre = from + ((double)o + 0.5) * scale, sum = 0;
+        int64_t low = (int64_t)(centre - support + 0.5), high = (int64_t)(centre + support + 0.5);
+        int32_t *weight = a->weight + o * a->taps;
+        low = low < 0 ? 0 : low;
+        high = high > in ? in : high;
+        for (int64_t i = low; i < high; ++i)
+            sum += triangle(((double)i - centre + 0.5) * inverse);
+        for (int64_t i = low; i < high; ++i) {
+            double w = triangle(((double)i - centre + 0.5) * inverse) / sum;
+            weight[i - low] = (int32_t)(0.5 + w * (1 << PRECISION));
+        }
+        a->first[o] = (int32_t)low;
+        a->count[o] = (int32_t)(high - low);
+    }
+    return memory + axis_bytes((int64_t)ceil(to - from), out);
+}
+
+/* Weights are not negative and add up to 1 but for rounding: no sum leaves [0, 255]. */
+static uint8_t narrow(int32_t sum)
+{
+    return (uint8_t)(sum >> PRECISION);
+}
+
+typedef int32_t words4 __attribute__((vector_size(16), aligned(4), may_alias));
+
+static inline words4 load4(const int32_t *p)
+{
+    return *(const words4 *)(const void *)p;
+}
+
+/* ROWS rows at once, each a row of `wide`, `pitch` values apart, with 4 values behind its end; a vector holds the channels
+ * of one pixel. out[r]: out_width x channels bytes.                                                                     */
+HNI_CLONES static void pass_rows(const axis *a, const int32_t *wide, int64_t pitch, int64_t channels,
+                                 uint8_t *const *out, int64_t out_width)
+{
+    for (int64_t o = 0; o < out_width; ++o) {
+        const int32_t *p = wide + a->first[o] * channels, *w = a->weight + o * a->taps;
+        const words4 half = {HALF, HALF, HALF, HALF};
+        words4 sum0 = half, sum1 = half, sum2 = half, sum3 = half;
+        for (int32_t t = 0; t < a->count[o]; ++t, p += channels) {
+            const words4 weight = {w[t], w[t], w[t], w[t]};
+            sum0 += weight * load4(p);
+            sum1 += weight * load4(p + pitch);
+            sum2 += weight * load4(p + 2 * pitch);
+            sum3 += weight * load4(p + 3 * pitch);
+        }
+        for (int64_t c = 0; c < channels; ++c) {
+            out[0][o * channels + c] = narrow(sum0[c]);
+            out[1][o * channels + c] = narrow(sum1[c]);
+            out[2][o * channels + c] = narrow(sum2[c]);
+            out[3][o * channels + c] = narrow(sum3[c]);
+        }
+    }
+}
+
+HNI_CLONES static void widen(const uint8_t *restrict from, int64_t n, int32_t *restrict to)
+{
+    for (int64_t i = 0; i < n; ++i)
+        to[i] = from[i];
+}
+
+/* rows: n values each, `stride` bytes apart -> out: out_width x channels each. wide: ROWS x (n + 4). */
+static void pass_all_rows(const axis *a, const uint8_t *from, int64_t stride, int64_t rows, int64_t n, int64_t channels,
+                          uint8_t *out, int64_t out_width, int32_t *wide)
+{
+    int64_t pitch = n + 4;
+    uint8_t *to[ROWS];
+    for (int64_t r = 0; r < ROWS; ++r)
+        memset(wide + r * pitch + n, 0, 4 * sizeof *wide);
+    for (int64_t row = 0; row < rows; row += ROWS) {
+        for (int64_t r = 0; r < ROWS; ++r) { /* past the last row: the last one again */
+            int64_t at = row + r < rows ? row + r : rows - 1;
+            widen(from + at * stride, n, wide + r * pitch);
+            to[r] = out + at * out_width * channels;
+        }
+        pass_rows(a, wide, pitch, channels, to, out_width);
+    }
+}
+
+/* Up to BLOCK columns of `count` rows, `stride` bytes apart -> out. */
+static inline void pass_block(const uint8_t *rows, int64_t stride, const int32_t *w, int32_t count,
+                              uint8_t *restrict out, int64_t n)
+{
+    int32_t sum[BLOCK];
+    for (int64_t i = 0; i < n; ++i)
+        sum[i] = HALF;
+    for (int32_t t = 0; t < count; ++t)
+        for (int64_t i = 0; i < n; ++i)
+            sum[i] += w[t] * rows[t * stride + i];
+    for (int64_t i = 0; i < n; ++i)
+        out[i] = narrow(sum[i]);
+}
+
+/* rows: `stride` bytes apart, the first is row `base`; n bytes of each -> out: out_height x n bytes. */
+HNI_CLONES static void pass_columns(const axis *a, const uint8_t *rows, int64_t stride, int64_t base, int64_t n,
+                                    uint8_t *out, int64_t out_height)
+{
+    for (int64_t o = 0; o < out_height; ++o) {
+        const uint8_t *from = rows + (a->first[o] - base) * stride;
+        const int32_t *w = a->weight + o * a->taps;
+        int64_t i = 0;
+        for (; i + BLOCK <= n; i += BLOCK)
+            pass_block(from + i, stride, w, a->count[o], out + o * n + i, BLOCK);
+        if (i < n)
+            pass_block(from + i, stride, w, a->count[o], out + o * n + i, n - i);
+    }
+}
+
+/* Whether the pass would copy: as many coordinates, at whole places. */
+static bool copies(double from, double to, int64_t out)
+{
+    double whole = floor(from);
+    return !(whole < from) && !(whole > from) && !(to - from < (double)out) && !(to - from > (double)out);
+}
+
+void hni_resample(const uint8_t *pixels, int64_t stride, int64_t height, int64_t width, int64_t channels,
+                  const hni_box *box, uint8_t *out, int64_t out_height, int64_t out_width, void *scratch)
+{
+    axis x, y;
+    char *memory = scratch;
+    int64_t first = (int64_t)box->top, rows = out_height, n = out_width * channels;
+    bool whole_rows = copies(box->left, box->right, out_width),
+         whole_columns = copies(box->top, box->bottom, out_height);
+    if (!whole_columns) {
+        memory = axis_plan(&y, memory, height, box->top, box->bottom, out_height);
+        first = y.first[0];
+        rows = y.first[out_height - 1] + y.count[out_height - 1] - first;
+    }
+    const uint8_t *from = pixels + first * stride + (whole_rows ? (int64_t)box->left * channels : 0);
+    if (!whole_rows) {
+        memory = axis_plan(&x, memory, width, box->left, box->right, out_width);
+        int32_t *wide = (int32_t *)(void *)memory;
+        memory += wide_bytes(width, channels);
+        uint8_t *to = whole_columns ? out : (uint8_t *)memory;
+        pass_all_rows(&x, from, stride, rows, width * channels, channels, to, out_width, wide);
+        from = to;
+        stride = n;
+    }
+    if (!whole_columns)
+        pass_columns(&y, from, stride, first, n, out, out_height);
+    else if (whole_rows)
+        for (int64_t r = 0; r < rows; ++r)
+            memcpy(out + r * n, from + r * stride, (size_t)n);
+}
