@@ -46,6 +46,9 @@ SIZE(hn_layer_plan, 80);
 /* What has been added to a struct begins where it ended in 0.1. */
 AT(hn_context_options, trace, 40);
 AT(hn_layer_ops, cost, 64);
+AT(hn_conv2d_options, fan, 32);
+AT(hn_batchnorm_options, zero_weight, 16);
+AT(hn_residual_options, fan, 24);
 
 AT(hn_layer_call, context, 8);
 AT(hn_layer_call, input, 24);
@@ -89,6 +92,7 @@ AT(hn_loss_sc_options, struct_size, 0);
 AT(hn_metrics_report, struct_size, 0);
 AT(hn_param, struct_size, 0);
 AT(hn_prototypes_options, struct_size, 0);
+AT(hn_resnet_options, struct_size, 0);
 AT(hn_sampler_options, struct_size, 0);
 AT(hn_sgd_options, struct_size, 0);
 AT(hn_trace_event, struct_size, 0);
@@ -118,6 +122,8 @@ IS(HN_MAX_DIMS, 6);
 IS(HN_SCRATCH_ALIGN, 64);
 IS(HN_MODE_INFER, 0);
 IS(HN_MODE_TRAIN, 1);
+IS(HN_FAN_IN, 0);
+IS(HN_FAN_OUT, 1);
 IS(HN_TRACE_OTHER, 0);
 IS(HN_TRACE_FORWARD, 1);
 IS(HN_TRACE_BACKWARD, 2);
