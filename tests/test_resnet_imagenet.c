@@ -142,6 +142,18 @@ typedef struct outcome {
     int64_t output, n;
 } outcome;
 
+/* Of a network whose blocks begin as their shortcuts, these are made to count for a little. */
+static void wake_blocks(const hn_layer *net)
+{
+    for (int64_t i = 0; i < hn_layer_param_count(net); ++i) {
+        const hn_param p = hnt_param(net, i);
+        float *v = hn_tensor_data(p.value);
+        if (ends_in(p.name, ".weight") && hnt_vanishes(v, hn_tensor_count(p.value), 0.0f))
+            for (int64_t k = 0; k < hn_tensor_count(p.value); ++k)
+                v[k] = 0.125f;
+    }
+}
+
 static outcome run(hn_context *context, const hn_resnet_options *o, const hn_desc *input)
 {
     hn_layer *net = classifier(context, o, 10);
@@ -151,6 +163,7 @@ static outcome run(hn_context *context, const hn_resnet_options *o, const hn_des
     hn_rng rng;
     hn_rng_seed(&rng, 1, 0);
     hnt_ok(hn_layer_init_params(net, &rng));
+    wake_blocks(net);
     hnt_ok(hn_exec_create(&exec, context, net, input, HN_MODE_TRAIN));
     hnt_ok(hn_tensor_create(&x, context, input));
     hnt_ok(hn_tensor_create(&dx, context, input));
@@ -253,19 +266,21 @@ static double distance(const float *a, const float *b, int64_t n)
     return sqrt(apart / size);
 }
 
-/* The same weights and nearly the same outputs and gradients, where a ReLU may fall to its other side. */
+/* The same weights and nearly the same outputs and gradients, where a ReLU may fall to its other side. With 16 blocks of
+ * full weight roundings grow to a fifth of the logits (PyTorch's, by autocast, to more): here blocks count for little.   */
 START_TEST(bf16_agrees_with_f32)
 {
     const hn_desc input = {HN_F32, 4, {16, 65, 64, 3}};
     hn_context *context = hnt_context(2);
     hn_resnet_options o = options_of(depths[_i], 16);
+    o.zero_init_residual = 1;
     if (hn_engine_supports(hn_context_engine(context), HN_BF16)) {
         outcome want = run(context, &o, &input);
         o.precision = HN_BF16;
         outcome got = run(context, &o, &input);
         ck_assert_int_eq(got.n, want.n);
         ck_assert_double_lt(distance(got.all, want.all, want.output), 0.05);
-        ck_assert_double_lt(distance(got.all + want.output, want.all + want.output, want.n - want.output), 0.4);
+        ck_assert_double_lt(distance(got.all + want.output, want.all + want.output, want.n - want.output), 0.35);
         free(want.all);
         free(got.all);
     } else {
@@ -277,12 +292,11 @@ START_TEST(bf16_agrees_with_f32)
 }
 END_TEST
 
-/* Networks of both kinds of blocks; of the larger one every seventh allocation. */
 START_TEST(every_allocation_may_fail)
 {
     const hn_desc input = {HN_F32, 4, {2, 33, 32, 3}};
     const hn_resnet_options o = options_of(depths[_i], 1);
-    for (int64_t k = 0;; k += _i == 0 ? 1 : 7) {
+    for (int64_t k = 0;; ++k) {
         hnt_counter counter = {.fail_at = -1};
         hn_context *context = NULL;
         hn_layer *net = NULL;
@@ -447,7 +461,11 @@ static void close_samples(const hn_safetensors *golden, const char *key, const h
     float values[SAMPLES];
     for (int64_t i = 0; i < m; ++i)
         values[i] = ((const float *)hn_tensor_cdata(got))[i * step];
-    hnt_close_f(key, values, hnt_golden_f(golden, key, m), m, rtol);
+    const float *want = hnt_golden_f(golden, key, m);
+    if (hnt_vanishes(want, m, 1e-10f)) /* a bias before another batch norm, where its channel is on everywhere */
+        ck_assert_msg(hnt_vanishes(values, m, 1e-5f), "%s does not vanish", key);
+    else
+        hnt_close_f(key, values, want, m, rtol);
 }
 
 START_TEST(matches_torchvision_with_its_names)
