@@ -57,66 +57,99 @@ static span holding(const hni_max_pool *g, int64_t i, int64_t results)
     return (span){before < 0 ? 0 : before / g->stride + 1, hni_min(results, last / g->stride + 1)};
 }
 
+/* n values that stand at `here` in their windows. */
+INLINE void compare(int64_t n, const void *restrict x, int64_t from, int32_t here, float *restrict best,
+                    int32_t *restrict place, bool bf16)
+{
+    for (int64_t k = 0; k < n; ++k) {
+        const float value = load(x, from + k, bf16);
+        const bool better = (value > best[k]) | (value != value);
+        best[k] = better ? value : best[k];
+        place[k] = better ? here : place[k];
+    }
+}
+
+/* Adds the n gradients whose maxima stood at `here`. Zeros the others by their bits: compilers vectorise that. */
+INLINE void gather(int64_t n, const void *restrict dy, const uint16_t *restrict chosen, int64_t from, int32_t here,
+                   float *restrict sum, bool bf16)
+{
+    for (int64_t k = 0; k < n; ++k) {
+        hni_float_bits value = {.value = load(dy, from + k, bf16)};
+        value.bits &= chosen[from + k] == here ? UINT32_MAX : 0;
+        sum[k] += value.value;
+    }
+}
+
+/* Channels [c, c + n) of one result. corner: of its window, which may lie outside. */
+INLINE void forward_channels(const job *j, int64_t to, int64_t corner, span rows, span columns, int64_t c, int64_t n,
+                             bool bf16)
+{
+    const hni_max_pool *g = j->g;
+    float best[BLOCK];
+    int32_t place[BLOCK]; /* the first inside, also for a window of nothing but -infinity */
+    for (int64_t k = 0; k < n; ++k) {
+        best[k] = -INFINITY;
+        place[k] = (int32_t)(rows.first * g->kernel + columns.first);
+    }
+    for (int64_t ky = rows.first; ky < rows.end; ++ky)
+        for (int64_t kx = columns.first; kx < columns.end; ++kx)
+            compare(n, j->from, (corner + ky * g->width + kx) * g->channels + c, (int32_t)(ky * g->kernel + kx), best,
+                    place, bf16);
+    for (int64_t k = 0; k < n; ++k)
+        store(j->to, to * g->channels + c + k, best[k], bf16);
+    if (j->at == NULL)
+        return;
+    for (int64_t k = 0; k < n; ++k)
+        j->at[to * g->channels + c + k] = (uint16_t)place[k];
+}
+
 INLINE void forward_row(const job *j, int64_t row, bool bf16)
 {
     const hni_max_pool *g = j->g;
-    const int64_t image = row / g->out_height, oy = row % g->out_height;
-    const span rows = inside(g, oy, g->height);
+    const int64_t image = row / g->out_height, top = row % g->out_height * g->stride - g->padding;
+    const span rows = inside(g, row % g->out_height, g->height);
     for (int64_t ox = 0; ox < g->out_width; ++ox) {
+        const int64_t to = row * g->out_width + ox;
+        const int64_t corner = (image * g->height + top) * g->width + ox * g->stride - g->padding;
         const span columns = inside(g, ox, g->width);
-        /* Of the window's corner, which may lie outside. */
-        const int64_t corner =
-            (image * g->height + oy * g->stride - g->padding) * g->width + ox * g->stride - g->padding;
-        for (int64_t c = 0; c < g->channels; c += BLOCK) {
-            const int64_t n = hni_min(BLOCK, g->channels - c), to = (row * g->out_width + ox) * g->channels + c;
-            float best[BLOCK];
-            int32_t place[BLOCK]; /* the first inside, also for a window of nothing but -infinity */
-            for (int64_t k = 0; k < n; ++k) {
-                best[k] = -INFINITY;
-                place[k] = (int32_t)(rows.first * g->kernel + columns.first);
-            }
-            for (int64_t ky = rows.first; ky < rows.end; ++ky)
-                for (int64_t kx = columns.first; kx < columns.end; ++kx) {
-                    const int64_t from = (corner + ky * g->width + kx) * g->channels + c;
-                    const int32_t here = (int32_t)(ky * g->kernel + kx);
-                    for (int64_t k = 0; k < n; ++k) {
-                        const float value = load(j->from, from + k, bf16);
-                        const bool better = value > best[k] || value != value;
-                        best[k] = better ? value : best[k];
-                        place[k] = better ? here : place[k];
-                    }
-                }
-            for (int64_t k = 0; k < n; ++k)
-                store(j->to, to + k, best[k], bf16);
-            for (int64_t k = 0; k < n && j->at != NULL; ++k)
-                j->at[to + k] = (uint16_t)place[k];
-        }
+        int64_t c = 0;
+        for (; c + BLOCK <= g->channels; c += BLOCK)
+            forward_channels(j, to, corner, rows, columns, c, BLOCK, bf16);
+        if (c < g->channels)
+            forward_channels(j, to, corner, rows, columns, c, g->channels - c, bf16);
     }
+}
+
+/* Channels [c, c + n) of column ix of row iy of an image's gradient, pixel `to` of all. */
+INLINE void backward_channels(const job *j, int64_t to, int64_t iy, int64_t ix, int64_t first, span rows, span columns,
+                              int64_t c, int64_t n, bool bf16)
+{
+    const hni_max_pool *g = j->g;
+    float sum[BLOCK];
+    for (int64_t k = 0; k < n; ++k)
+        sum[k] = 0.0f;
+    for (int64_t oy = rows.first; oy < rows.end; ++oy)
+        for (int64_t ox = columns.first; ox < columns.end; ++ox) {
+            const int64_t ky = iy + g->padding - oy * g->stride, kx = ix + g->padding - ox * g->stride;
+            gather(n, j->from, j->chosen, (first + oy * g->out_width + ox) * g->channels + c,
+                   (int32_t)(ky * g->kernel + kx), sum, bf16);
+        }
+    for (int64_t k = 0; k < n; ++k)
+        store(j->to, to * g->channels + c + k, sum[k], bf16);
 }
 
 INLINE void backward_row(const job *j, int64_t row, bool bf16)
 {
     const hni_max_pool *g = j->g;
-    const int64_t image = row / g->height, iy = row % g->height;
+    const int64_t iy = row % g->height, first = row / g->height * g->out_height * g->out_width;
     const span rows = holding(g, iy, g->out_height);
     for (int64_t ix = 0; ix < g->width; ++ix) {
         const span columns = holding(g, ix, g->out_width);
-        for (int64_t c = 0; c < g->channels; c += BLOCK) {
-            const int64_t n = hni_min(BLOCK, g->channels - c);
-            float sum[BLOCK];
-            for (int64_t k = 0; k < n; ++k)
-                sum[k] = 0.0f;
-            for (int64_t oy = rows.first; oy < rows.end; ++oy)
-                for (int64_t ox = columns.first; ox < columns.end; ++ox) {
-                    const int64_t from = ((image * g->out_height + oy) * g->out_width + ox) * g->channels + c;
-                    const int32_t here =
-                        (int32_t)((iy + g->padding - oy * g->stride) * g->kernel + ix + g->padding - ox * g->stride);
-                    for (int64_t k = 0; k < n; ++k)
-                        sum[k] += j->chosen[from + k] == here ? load(j->from, from + k, bf16) : 0.0f;
-                }
-            for (int64_t k = 0; k < n; ++k)
-                store(j->to, (row * g->width + ix) * g->channels + c + k, sum[k], bf16);
-        }
+        int64_t c = 0;
+        for (; c + BLOCK <= g->channels; c += BLOCK)
+            backward_channels(j, row * g->width + ix, iy, ix, first, rows, columns, c, BLOCK, bf16);
+        if (c < g->channels)
+            backward_channels(j, row * g->width + ix, iy, ix, first, rows, columns, c, g->channels - c, bf16);
     }
 }
 
