@@ -74,6 +74,15 @@ const hni_conv_engine *hni_conv_engine_at(int index)
     return index >= 0 && index < (int)(sizeof engines / sizeof engines[0]) ? engines[index] : NULL;
 }
 
+/* Winograd's filters take 64 bytes for a pair of channels and are read again for every few tiles. Where they are more than
+ * 8 MiB, as from 512 channels to 512, they come from memory, and oneDNN is the faster one (bench/README.md).            */
+static bool direct_trails(const hni_conv *g)
+{
+    enum { WEIGHTS = 1 << 17 };
+    const hni_conv_engine *const other = ONEDNN;
+    return other != NULL && g->in * g->out > WEIGHTS;
+}
+
 const hni_conv_engine *hni_conv_engine_for(const hn_context *context, const hni_conv *g)
 {
     enum { CHOICES = 4 };
@@ -86,7 +95,7 @@ const hni_conv_engine *hni_conv_engine_for(const hn_context *context, const hni_
     const int32_t engine = hn_context_engine(context);
     if (engine == HN_ENGINE_AUTO && hni_conv_paired_leads(context, g))
         return &hni_conv_paired;
-    for (int i = 0; i < CHOICES; ++i)
+    for (int i = engine == HN_ENGINE_AUTO && direct_trails(g); i < CHOICES; ++i)
         if (asked[engine][i] != NULL && asked[engine][i]->takes(g))
             return asked[engine][i];
     return NULL;
