@@ -74,8 +74,8 @@ const hni_conv_engine *hni_conv_engine_at(int index)
     return index >= 0 && index < (int)(sizeof engines / sizeof engines[0]) ? engines[index] : NULL;
 }
 
-/* Winograd's filters take 64 bytes for a pair of channels and are read again for every few tiles. Where they are more than
- * 8 MiB, as from 512 channels to 512, they come from memory, and oneDNN is the faster one (bench/README.md).            */
+/* Winograd's filters take 64 bytes for a pair of channels and are read again for every few tiles. Above 8 MiB, as from
+ * 512 channels to 512, they come from memory, and oneDNN is the faster one (bench/README.md).                         */
 static bool direct_trails(const hni_conv *g)
 {
     enum { WEIGHTS = 1 << 17 };
