@@ -8,8 +8,11 @@
 
 static void usage(void)
 {
-    fprintf(stderr, "usage: bench_step [--arch DEPTH] [--engine auto|cblas|direct|onednn] [--precision f32|bf16]\n"
-                    "                  [--batch N] [--threads N] [--warmup N] [--steps N] [--infer | --split]\n");
+    fprintf(stderr,
+            "usage: bench_step [--arch DEPTH|resnetDEPTH] [--side N] [--engine auto|cblas|direct|onednn]\n"
+            "                  [--precision f32|bf16] [--batch N] [--threads N] [--warmup N] [--steps N]\n"
+            "                  [--infer | --split]\n"
+            "DEPTH: a network for CIFAR's images (side 32, batch 128); resnetDEPTH: for ImageNet's (224, 32)\n");
     exit(2);
 }
 
@@ -20,6 +23,13 @@ static int64_t number(const char *text, int64_t low, int64_t high)
     if (end == text || *end != '\0' || value < low || value > high)
         usage();
     return value;
+}
+
+static void arch_called(bench_settings *s, const char *name)
+{
+    static const char prefix[] = "resnet";
+    s->imagenet = strncmp(name, prefix, sizeof prefix - 1) == 0;
+    s->depth = (int32_t)number(name + (s->imagenet ? sizeof prefix - 1 : 0), 8, 302);
 }
 
 static int32_t engine_called(const char *name)
@@ -47,20 +57,28 @@ static int32_t precision_called(const char *name)
 
 bench_settings bench_settings_read(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"arch", required_argument, NULL, 'a'},      {"batch", required_argument, NULL, 'b'},
-        {"threads", required_argument, NULL, 't'},   {"warmup", required_argument, NULL, 'w'},
-        {"steps", required_argument, NULL, 's'},     {"engine", required_argument, NULL, 'e'},
-        {"precision", required_argument, NULL, 'c'}, {"infer", no_argument, NULL, 'i'},
-        {"split", no_argument, NULL, 'p'},           {NULL, 0, NULL, 0}};
-    bench_settings s = {.depth = 32, .threads = 1, .warmup = 1, .steps = 5, .batch = 128, .precision = HN_F32};
+    static const struct option options[] = {{"arch", required_argument, NULL, 'a'},
+                                            {"batch", required_argument, NULL, 'b'},
+                                            {"threads", required_argument, NULL, 't'},
+                                            {"warmup", required_argument, NULL, 'w'},
+                                            {"steps", required_argument, NULL, 's'},
+                                            {"engine", required_argument, NULL, 'e'},
+                                            {"precision", required_argument, NULL, 'c'},
+                                            {"infer", no_argument, NULL, 'i'},
+                                            {"split", no_argument, NULL, 'p'},
+                                            {"side", required_argument, NULL, 'd'},
+                                            {NULL, 0, NULL, 0}};
+    bench_settings s = {.depth = 32, .threads = 1, .warmup = 1, .steps = 5, .precision = HN_F32};
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;)
         switch (c) {
         case 'a':
-            s.depth = (int32_t)number(optarg, 8, 302);
+            arch_called(&s, optarg);
             break;
         case 'b':
             s.batch = number(optarg, 1, 1 << 20);
+            break;
+        case 'd':
+            s.side = number(optarg, 8, 4096);
             break;
         case 't':
             s.threads = (int32_t)number(optarg, 0, 1024);
@@ -86,7 +104,9 @@ bench_settings bench_settings_read(int argc, char **argv)
         default:
             usage();
         }
-    if (optind != argc || (s.split && (s.infer || s.precision != HN_F32))) /* the split is of training in f32 */
+    if (optind != argc || (s.split && s.infer)) /* the split is of training */
         usage();
+    s.batch = s.batch > 0 ? s.batch : s.imagenet ? 32 : 128;
+    s.side = s.side > 0 ? s.side : s.imagenet ? 224 : 32;
     return s;
 }

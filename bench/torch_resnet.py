@@ -1,4 +1,5 @@
-"""PyTorch's side of the comparisons: the CIFAR residual networks with option-A shortcuts, as bench_step builds them."""
+"""PyTorch's side of the comparisons: the CIFAR residual networks with option-A shortcuts, as bench_step builds them, and
+torchvision's for ImageNet."""
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
@@ -37,8 +38,16 @@ class Backbone(nn.Module):
         return self.blocks(F.relu(self.bn1(self.conv1(x)))).mean((2, 3))
 
 
-def classifier(depth):
-    return nn.Sequential(Backbone(depth), nn.Linear(64, 10))
+def classes(arch):
+    return 10 if isinstance(arch, int) else 1000
+
+
+def classifier(arch):
+    """A CIFAR network by its depth, one of torchvision's by its name."""
+    if isinstance(arch, int):
+        return nn.Sequential(Backbone(arch), nn.Linear(64, classes(arch)))
+    import torchvision  # Debian: python3-torchvision
+    return getattr(torchvision.models, arch)(num_classes=classes(arch))
 
 
 def autocast(precision, **options):

@@ -1,6 +1,6 @@
 """PyTorch's side of compare_pytorch_step, in a process of its own.
 
-usage: torch_step.py serve|memory CASE, a JSON object: arch, batch, threads, precision, mode (train or infer), layout
+usage: torch_step.py serve|memory CASE, a JSON object: arch, side, batch, threads, precision, mode (train or infer), layout
 
 serve prints PyTorch's version, then answers each line, a number of steps, with the seconds of the best of so many. memory runs a
 few steps and prints by how many bytes the process grew.
@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 
 from processes import peak_bytes
-from torch_resnet import LAYOUTS, autocast, classifier, sgd
+from torch_resnet import LAYOUTS, autocast, classes, classifier, sgd
 
 
 class Training:
@@ -24,8 +24,8 @@ class Training:
         self.precision = case["precision"]
         self.net = classifier(case["arch"]).to(memory_format=LAYOUTS[layout]).train()
         self.sgd = sgd(self.net.parameters())
-        self.x = torch.randn(case["batch"], 3, 32, 32).to(memory_format=LAYOUTS[layout])
-        self.labels = torch.arange(case["batch"]) % 10
+        self.x = torch.randn(case["batch"], 3, case["side"], case["side"]).to(memory_format=LAYOUTS[layout])
+        self.labels = torch.arange(case["batch"]) % classes(case["arch"])
 
     def step(self):
         self.sgd.zero_grad(set_to_none=True)
@@ -44,7 +44,7 @@ class Inference:
         form = LAYOUTS["channels_last" if layout == "frozen" else layout]
         self.precision = case["precision"]
         self.net = classifier(case["arch"]).to(memory_format=form).eval()
-        self.x = torch.randn(case["batch"], 3, 32, 32).to(memory_format=form)
+        self.x = torch.randn(case["batch"], 3, case["side"], case["side"]).to(memory_format=form)
         if layout == "frozen":
             with torch.no_grad(), autocast(self.precision, cache_enabled=False):
                 self.net = torch.jit.freeze(torch.jit.trace(self.net, self.x, check_trace=False))
@@ -72,7 +72,7 @@ def serve(case, kind):
 
 
 def memory(case, kind):
-    best(kind(case | {"arch": 8, "batch": 1}, case["layout"]), 1)  # what the first step loads is not counted
+    best(kind(case | {"arch": 8, "side": 32, "batch": 1}, case["layout"]), 1)  # what the first step loads is not counted
     before = peak_bytes()
     best(kind(case, case["layout"]), 3)
     print(json.dumps({"peak_bytes": peak_bytes() - before}))

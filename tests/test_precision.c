@@ -70,7 +70,7 @@ END_TEST
 
 /* ---- layers ------------------------------------------------------------------------------------------------------ */
 
-enum { BATCHNORM, UNIT, IDENTITY, OPTION_A, PROJECTION, POOL, LAYERS };
+enum { BATCHNORM, UNIT, IDENTITY, OPTION_A, PROJECTION, POOL, MAX_POOL, LAYERS };
 
 static hn_layer *unit(hn_context *context, const char *conv, const char *bn, int32_t in, int32_t out, int32_t stride,
                       int32_t relu)
@@ -112,6 +112,9 @@ static hn_layer *make_layer(hn_context *context, int which)
         return unit(context, "conv", "bn", 16, 20, 2, 1);
     case POOL:
         hnt_ok(hn_global_avg_pool_create(&layer, context));
+        return layer;
+    case MAX_POOL:
+        hnt_ok(hn_max_pool_create(&layer, context, 3, 2, 1));
         return layer;
     case IDENTITY:
         return block(context, HN_SHORTCUT_IDENTITY, 16, 16, 1);

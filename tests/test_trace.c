@@ -217,7 +217,7 @@ START_TEST(plain_layers_say_bytes)
         {"l2norm", {0, 0}, {4.0 * 2 * 48, 4.0 * 3 * 48}},
         {"batchnorm", {0, 0}, {4.0 * 3 * 48, 4.0 * 5 * 48}},
         {"global_avg_pool", {0, 0}, {4.0 * (256 + 16), 4.0 * (256 + 16)}},
-        {"max_pool", {0, 0}, {4.0 * (256 + 2 * 64), 4.0 * (256 + 2 * 64)}},
+        {"max_pool", {0, 0}, {4.0 * (256 + 64) + 2.0 * 64, 4.0 * (256 + 64) + 2.0 * 64}},
     };
     enum { KINDS = sizeof want / sizeof want[0] };
     hn_layer *layers[KINDS] = {NULL};

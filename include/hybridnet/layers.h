@@ -1,12 +1,18 @@
 /* layers.h -- creators of the built-in layers. Images are N x H x W x C, feature rows N x D, in f32. Convolutions without
- * a bias, conv units, batch norm, residual blocks and the global average pool also take bf16 (hn_cast_create), which they
- * put out as bf16, the pool as f32; parameters, gradients of parameters and sums stay f32.
+ * a bias, conv units, batch norm, residual blocks and the pools also take bf16 (hn_cast_create), which they put out as
+ * bf16, the global average pool as f32; parameters, gradients of parameters and sums stay f32.
  * Parameters carry PyTorch's names, shapes and initial distributions as stated. Every creator's *out is the caller's
  * to destroy or to give to a parent. HN_E_ARG for sizes out of range, HN_E_NOMEM.                                     */
 #ifndef HYBRIDNET_LAYERS_H
 #define HYBRIDNET_LAYERS_H
 
 #include <hybridnet/layer.h>
+
+/* Whose count of inputs an initial weight's variance is 2 divided by. */
+enum {
+    HN_FAN_IN = 0, /* of an output: in_channels kernel^2; He et al. 2015                                       */
+    HN_FAN_OUT = 1 /* of the gradient of an input: out_channels kernel^2; what torchvision's ResNets begin with */
+};
 
 typedef struct hn_conv2d_options {
     size_t struct_size;
@@ -15,12 +21,17 @@ typedef struct hn_conv2d_options {
     int32_t stride;                    /* 1 .. 64; default 1           */
     int32_t padding;                   /* zeros, 0 .. kernel; default 1 */
     int32_t bias;                      /* default 0                    */
+    int32_t fan;                       /* HN_FAN_IN (default) or HN_FAN_OUT */
+    int32_t reserved;
 } hn_conv2d_options;
 
 typedef struct hn_batchnorm_options {
     size_t struct_size;
     float eps;      /* > 0; default 1e-5                                                                       */
     float momentum; /* running = (1 - momentum) running + momentum batch, unbiased variance; in [0, 1]; default 0.1 */
+    int32_t zero_weight; /* nonzero: "weight" begins as 0, which leaves a residual block its shortcut alone (Goyal et
+                            al. 2017); default 0                                                                    */
+    int32_t reserved;
 } hn_batchnorm_options;
 
 enum {
@@ -35,6 +46,8 @@ typedef struct hn_residual_options {
     int32_t shortcut;                  /* HN_SHORTCUT_*                                       */
     int32_t in_channels, out_channels; /* for OPTION_A and PROJECTION                         */
     int32_t stride;                    /* for OPTION_A and PROJECTION; default 1              */
+    int32_t fan;                       /* of PROJECTION's convolution, as hn_conv2d_options has it */
+    int32_t reserved;
 } hn_residual_options;
 
 HN_BEGIN_DECLS
@@ -46,7 +59,7 @@ HN_API void hn_batchnorm_options_init(hn_batchnorm_options *options, size_t stru
 /* Fills the struct with its defaults; struct_size: sizeof *options. NULL is ignored. */
 HN_API void hn_residual_options_init(hn_residual_options *options, size_t struct_size);
 
-/* 2-D convolution. "weight" [out, in, kernel, kernel], "bias" [out]. Init: He normal, fan in (He et al. 2015); bias 0. */
+/* 2-D convolution. "weight" [out, in, kernel, kernel], "bias" [out]. Init: He normal, by `fan`; bias 0. */
 HN_API HN_MUST_CHECK hn_status hn_conv2d_create(hn_layer **out, hn_context *context, const hn_conv2d_options *options);
 
 /* Batch normalisation over all but the last dimension (Ioffe and Szegedy 2015). "weight" (1), "bias" (0) without weight

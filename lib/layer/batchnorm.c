@@ -44,8 +44,10 @@ hn_status hni_norm_add_params(hni_norm *b, hn_layer *layer, const char *prefix)
 void hni_norm_init(const hni_norm *b)
 {
     float *weight = hn_tensor_data(b->weight), *var = hn_tensor_data(b->running_var);
-    for (int64_t c = 0; c < b->channels; ++c)
-        weight[c] = var[c] = 1.0f;
+    for (int64_t c = 0; c < b->channels; ++c) {
+        weight[c] = b->options.zero_weight ? 0.0f : 1.0f;
+        var[c] = 1.0f;
+    }
     memset(hn_tensor_data(b->bias), 0, hn_tensor_bytes(b->bias));
     memset(hn_tensor_data(b->running_mean), 0, hn_tensor_bytes(b->running_mean));
 }

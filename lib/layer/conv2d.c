@@ -33,6 +33,7 @@ hn_status hni_conv2d_options(hni_conv2d *c, const hn_conv2d_options *options, co
                 (int)o.stride, (int)MAX_STRIDE);
     HNI_FAIL_IF(o.padding < 0 || o.padding > o.kernel, HN_E_ARG, "%s: padding is %d; it must be in [0, kernel = %d]",
                 function, (int)o.padding, (int)o.kernel);
+    HNI_FAIL_IF(o.fan != HN_FAN_IN && o.fan != HN_FAN_OUT, HN_E_ARG, "%s: fan %d does not exist", function, (int)o.fan);
     /* BLAS counts in int. */
     int64_t channels = o.in_channels > o.out_channels ? o.in_channels : o.out_channels;
     HNI_FAIL_IF(channels * o.kernel * o.kernel > INT32_MAX, HN_E_ARG,
@@ -64,9 +65,9 @@ hn_status hni_conv2d_add_params(hni_conv2d *c, hn_layer *layer, const char *pref
 void hni_conv2d_init(const hni_conv2d *c, hn_rng *rng)
 {
     const hn_conv2d_options *o = &c->options;
-    double fan_in = (double)o->in_channels * o->kernel * o->kernel;
+    double fan = (double)(o->fan == HN_FAN_OUT ? o->out_channels : o->in_channels) * o->kernel * o->kernel;
     hn_rng_fill_normal(rng, hn_tensor_data(c->weight), (size_t)hn_tensor_count(c->weight), 0.0f,
-                       (float)sqrt(2.0 / fan_in));
+                       (float)sqrt(2.0 / fan));
     if (c->bias != NULL)
         memset(hn_tensor_data(c->bias), 0, hn_tensor_bytes(c->bias));
 }

@@ -16,7 +16,7 @@ typedef struct hni_conv2d {
 hn_status hni_conv2d_options(hni_conv2d *c, const hn_conv2d_options *options, const char *function);
 /* Adds "weight" and, if wanted, "bias" under prefix ("" or "conv1."). */
 hn_status hni_conv2d_add_params(hni_conv2d *c, hn_layer *layer, const char *prefix);
-/* He normal, fan in; bias 0. */
+/* He normal, by the fan that the options ask for; bias 0. */
 void hni_conv2d_init(const hni_conv2d *c, hn_rng *rng);
 
 /* Geometry and output for an input; HN_E_SHAPE. kind: for the sentence. */

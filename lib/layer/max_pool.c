@@ -1,10 +1,10 @@
-/* Max pooling; which pixel won is kept for backward. */
+/* Max pooling; where in each window the maximum stood is kept for backward. */
 #include <hybridnet/layers.h>
 
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/tensor.h"
-#include "kernel/pool.h"
+#include "kernel/max_pool.h"
 #include "layer/layer.h"
 
 typedef struct max_pool {
@@ -15,17 +15,23 @@ typedef struct max_pool {
 static hn_status geometry(const max_pool *p, const hn_desc *input, hni_max_pool *g)
 {
     char text[HNI_DESC_TEXT];
-    HNI_TRY(hni_layer_check_input("max_pool", input, 4));
+    HNI_TRY(hni_layer_check_floats("max_pool", input, 4));
     const int64_t *d = input->dim;
     int64_t height = d[1] + 2 * p->padding - p->kernel, width = d[2] + 2 * p->padding - p->kernel;
     HNI_FAIL_IF(height < 0 || width < 0, HN_E_SHAPE,
                 "max_pool: the input is %s; a window of %d with padding %d does not "
                 "fit into it",
                 hni_desc_text(input, text), (int)p->kernel, (int)p->padding);
-    HNI_FAIL_IF(d[1] * d[2] > INT32_MAX, HN_E_SHAPE, "max_pool: the input is %s; an image is too large",
-                hni_desc_text(input, text));
-    *g = (hni_max_pool){d[0],      d[1],      d[2],      d[3], height / p->stride + 1, width / p->stride + 1,
-                        p->kernel, p->stride, p->padding};
+    *g = (hni_max_pool){.images = d[0],
+                        .height = d[1],
+                        .width = d[2],
+                        .channels = d[3],
+                        .out_height = height / p->stride + 1,
+                        .out_width = width / p->stride + 1,
+                        .kernel = p->kernel,
+                        .stride = p->stride,
+                        .padding = p->padding,
+                        .dtype = input->dtype};
     return HN_OK;
 }
 
@@ -34,9 +40,9 @@ static hn_status plan(const void *self, const hn_desc *input, int32_t mode, int3
     hni_max_pool g = {0};
     (void)threads;
     HNI_TRY(geometry(self, input, &g));
-    plan->output = (hn_desc){HN_F32, 4, {g.images, g.out_height, g.out_width, g.channels}};
+    plan->output = (hn_desc){input->dtype, 4, {g.images, g.out_height, g.out_width, g.channels}};
     if (mode == HN_MODE_TRAIN)
-        plan->workspace_bytes = (size_t)(g.images * g.out_height * g.out_width * g.channels) * sizeof(int32_t);
+        plan->workspace_bytes = (size_t)(g.images * g.out_height * g.out_width * g.channels) * sizeof(uint16_t);
     return HN_OK;
 }
 
@@ -64,7 +70,7 @@ static void cost(const void *self, const hn_layer_call *call, int32_t pass, hn_l
     (void)self;
     if (pass == HN_TRACE_FORWARD || call->dx != NULL)
         cost->bytes = hni_layer_bytes(&call->input) + hni_layer_bytes(&call->output) +
-                      (kept ? hni_layer_count(&call->output) * (double)sizeof(int32_t) : 0.0);
+                      (kept ? hni_layer_count(&call->output) * (double)sizeof(uint16_t) : 0.0);
 }
 
 static void destroy(void *self)

@@ -20,13 +20,15 @@ typedef struct residual {
 } residual;
 
 /* Memory of one call.
- *   kept:    body's workspace, projection's workspace, projection's output, output of a body that cannot add
- *   scratch: one array of y's shape (the shortcut, then its gradient), one of x's shape (the projection's gradient of
- *            x), then what the children need                                                                          */
+ *   kept:    body's workspace, projection's workspace, output of a body that cannot add
+ *   scratch: one array of y's shape (the shortcut, backward its gradient), one of x's shape (backward the projection's
+ *            gradient of x), then what the children need
+ * What the projection puts out is not kept: a conv unit without a ReLU does not look at it in backward.               */
 typedef struct layout {
     hn_layer_plan body, projection;
-    size_t x_bytes, y_bytes;
-    size_t body_kept, projection_kept, children;
+    size_t y_bytes;
+    size_t body_kept, projection_kept;
+    size_t shortcut, projection_dx, children;
 } layout;
 
 static size_t array_bytes(const hn_desc *desc)
@@ -75,11 +77,14 @@ static hn_status geometry(const residual *r, const hn_desc *x, const hn_desc *y,
 
 static hn_status make_layout(const residual *r, const hn_desc *input, int32_t mode, int32_t threads, layout *l)
 {
-    *l = (layout){.x_bytes = array_bytes(input)};
+    const bool training = mode == HN_MODE_TRAIN;
+    *l = (layout){0};
     HNI_TRY(hn_layer_plan_call(r->body, input, mode, threads, &l->body));
     l->y_bytes = array_bytes(&l->body.output);
     l->body_kept = hni_round_up(l->body.workspace_bytes);
     l->children = hni_round_up(l->body.scratch_bytes);
+    l->shortcut = training || r->options.shortcut != HN_SHORTCUT_IDENTITY ? l->y_bytes : 0;
+    l->projection_dx = training && r->projection != NULL ? array_bytes(input) : 0;
     if (r->projection != NULL) {
         HNI_TRY(hn_layer_plan_call(r->projection, input, mode, threads, &l->projection));
         l->projection_kept = hni_round_up(l->projection.workspace_bytes);
@@ -100,9 +105,8 @@ static hn_status plan(const void *self, const hn_desc *input, int32_t mode, int3
     HNI_FAIL_IF(input->dtype == HN_BF16 && !r->fused, HN_E_SHAPE,
                 "residual: in bf16 the body's last layer must be able to add, as a conv unit is; this body's is not");
     plan->output = l.body.output;
-    plan->workspace_bytes =
-        l.body_kept + l.projection_kept + (r->projection != NULL ? l.y_bytes : 0) + (r->fused ? 0 : l.y_bytes);
-    plan->scratch_bytes = l.y_bytes + (r->projection != NULL ? l.x_bytes : 0) + l.children;
+    plan->workspace_bytes = l.body_kept + l.projection_kept + (r->fused ? 0 : l.y_bytes);
+    plan->scratch_bytes = l.shortcut + l.projection_dx + l.children;
     return HN_OK;
 }
 
@@ -119,19 +123,18 @@ static void child_calls(const residual *r, const hn_layer_call *call, const layo
                         hn_layer_call *projection)
 {
     char *kept = call->workspace, *scratch = call->scratch;
-    char *children = scratch + l->y_bytes + (r->projection != NULL ? l->x_bytes : 0);
     *body = *call;
     body->struct_size = sizeof *body;
     body->workspace = kept;
-    body->scratch = children;
+    body->scratch = scratch + l->shortcut + l->projection_dx;
     body->addend = NULL;
     body->daddend = NULL;
     body->relu = 0;
     *projection = *body;
     projection->workspace = kept + l->body_kept;
-    projection->y = kept + l->body_kept + l->projection_kept;
+    projection->y = NULL;
     if (!r->fused)
-        body->y = kept + l->body_kept + l->projection_kept + (r->projection != NULL ? l->y_bytes : 0);
+        body->y = kept + l->body_kept + l->projection_kept;
 }
 
 static hn_status forward(void *self, const hn_layer_call *call)
@@ -145,6 +148,7 @@ static hn_status forward(void *self, const hn_layer_call *call)
     child_calls(r, call, &l, &body, &projection);
     const void *shortcut = call->x;
     if (r->projection != NULL) {
+        projection.y = call->scratch;
         HNI_TRY(hn_layer_forward(r->projection, &projection));
         shortcut = projection.y;
     } else if (materialised(r)) {
@@ -187,7 +191,7 @@ static hn_status backward(void *self, const hn_layer_call *call)
         return HN_OK;
     }
     projection.dy = ds;
-    projection.dx = call->dx != NULL ? (char *)call->scratch + l.y_bytes : NULL;
+    projection.dx = call->dx != NULL ? (char *)call->scratch + l.shortcut : NULL;
     HNI_TRY(hn_layer_backward(r->projection, &projection));
     if (call->dx != NULL) {
         int64_t n = count(&call->input) / call->input.dim[0];
@@ -226,6 +230,8 @@ static hn_status check_options(const hn_residual_options *o)
     HNI_FAIL_IF(o->in_channels < 1 || o->out_channels < 1 || o->stride < 1, HN_E_ARG,
                 "hn_residual_create: in_channels %d, out_channels %d and stride %d must be positive",
                 (int)o->in_channels, (int)o->out_channels, (int)o->stride);
+    HNI_FAIL_IF(o->fan != HN_FAN_IN && o->fan != HN_FAN_OUT, HN_E_ARG, "hn_residual_create: fan %d does not exist",
+                (int)o->fan);
     HNI_FAIL_IF(o->shortcut == HN_SHORTCUT_OPTION_A && o->out_channels < o->in_channels, HN_E_ARG,
                 "hn_residual_create: option A cannot go from %d channels to %d", (int)o->in_channels,
                 (int)o->out_channels);
@@ -241,6 +247,7 @@ static hn_status create_projection(hn_layer **out, hn_context *context, const hn
     conv.kernel = 1;
     conv.padding = 0;
     conv.stride = o->stride;
+    conv.fan = o->fan;
     return hn_conv_unit_create(out, context, "0", "1", &conv, NULL, 0);
 }
 
