@@ -1,6 +1,17 @@
 /* data.c -- opening, normalising and augmenting the data sets by name. */
 #include "data.h"
 
+#include <stdio.h>
+
+#define IMAGENET_MEAN          \
+    {                          \
+        0.485f, 0.456f, 0.406f \
+    }
+#define IMAGENET_STD           \
+    {                          \
+        0.229f, 0.224f, 0.225f \
+    }
+
 /* What is known of each set, in the order of enum dataset_name: statistics of its training images' channels scaled to
  * [0, 1] (CIFAR's as LDAM's code has them), and how far a random crop may shift an image.                           */
 static const struct known_set {
@@ -11,6 +22,9 @@ static const struct known_set {
     [CIFAR10] = {{0.4914f, 0.4822f, 0.4465f}, {0.2023f, 0.1994f, 0.2010f}, 4},
     [CIFAR100] = {{0.4914f, 0.4822f, 0.4465f}, {0.2023f, 0.1994f, 0.2010f}, 4},
     [SYNTHETIC] = {{0.5f, 0.5f, 0.5f}, {0.25f, 0.25f, 0.25f}, 4},
+    [IMAGE_FOLDER] = {IMAGENET_MEAN, IMAGENET_STD, 0},
+    [IMAGE_LIST] = {IMAGENET_MEAN, IMAGENET_STD, 0},
+    [INATURALIST] = {IMAGENET_MEAN, IMAGENET_STD, 0},
 };
 
 /* Seeds of the synthetic sets: different ones have no image in common. */
@@ -18,6 +32,15 @@ enum { SYNTHETIC_TRAIN_SEED = 1, SYNTHETIC_TEST_SEED = 2, SYNTHETIC_TEST_SHARE =
 
 /* The paper's probability, for both branches of the hybrid methods. */
 static const float grayscale_probability = 0.2f;
+
+/* The set below a name in the directory of --data. */
+static hn_status open_below(hn_dataset **out, hn_context *context, const struct options *o, const char *name)
+{
+    char path[4096];
+    (void)snprintf(path, sizeof path, "%s/%s", o->data, name); /* what is cut off is not found */
+    return o->dataset == IMAGE_FOLDER ? hn_dataset_open_image_folder(out, context, path, NULL)
+                                      : hn_dataset_open_inaturalist(out, context, o->data, path);
+}
 
 static hn_status open_set(hn_dataset **out, hn_context *context, const struct options *o, bool train)
 {
@@ -29,6 +52,12 @@ static hn_status open_set(hn_dataset **out, hn_context *context, const struct op
         return hn_dataset_open_cifar(out, context, o->data, 10, train);
     case CIFAR100:
         return hn_dataset_open_cifar(out, context, o->data, 100, train);
+    case IMAGE_FOLDER:
+        return open_below(out, context, o, train ? "train" : "val");
+    case IMAGE_LIST:
+        return hn_dataset_open_image_list(out, context, o->data, train ? o->train_list : o->test_list);
+    case INATURALIST:
+        return open_below(out, context, o, train ? "train2018.json" : "val2018.json");
     default:
         return hn_dataset_create_synthetic(out, context, n, train ? SYNTHETIC_TRAIN_SEED : SYNTHETIC_TEST_SEED);
     }
@@ -78,10 +107,26 @@ hn_status data_open(struct data *data, hn_context *context, const struct options
         data_close(data);
         return status;
     }
-    data->shape = hn_dataset_shape(data->train);
+    const int32_t side = (int32_t)options->image_size;
+    data->shape = options_image_files(options) ? (hn_image_shape){side, side, 3} : hn_dataset_shape(data->train);
     data->classes = hn_dataset_classes(data->train);
-    hn_dataset_class_counts(data->train, data->counts);
+    if (data->classes <= MAX_CLASSES)
+        hn_dataset_class_counts(data->train, data->counts);
     return HN_OK;
+}
+
+int data_check(const struct data *data)
+{
+    const int32_t test_classes = hn_dataset_classes(data->test);
+    if (data->classes > MAX_CLASSES) {
+        complain("the training set has %d classes; there may be %d", (int)data->classes, (int)MAX_CLASSES);
+        return -1;
+    }
+    if (test_classes > data->classes) {
+        complain("the test set has %d classes, the training set only %d", (int)test_classes, (int)data->classes);
+        return -1;
+    }
+    return 0;
 }
 
 const char *data_hint(const struct options *options)
@@ -96,6 +141,13 @@ const char *data_hint(const struct options *options)
                "binary version";
     case CIFAR100:
         return "--data is the directory of train.bin and test.bin, CIFAR-100's binary version";
+    case IMAGE_FOLDER:
+        return "--data is a directory with train and val in it, each with a directory of JPEG or PNG files for every "
+               "class";
+    case IMAGE_LIST:
+        return "--train-list and --test-list are text files with a path below --data and a label in each line";
+    case INATURALIST:
+        return "--data is the directory of train2018.json, val2018.json and the images they name";
     default:
         return "try a smaller --imbalance or more --synthetic-images";
     }
@@ -106,22 +158,60 @@ int64_t data_rows(const struct options *options)
     return options_two_branches(options) ? options->batch * options->views : options->batch;
 }
 
-/* Random crop and flip for training; colour images of the hybrid methods turn gray now and then, as in the paper. */
-static hn_augment_options augmentation(const struct options *o, bool training)
+/* SimAugment (Chen et al. 2020, as Khosla et al. 2020 have it): strong crops and colours; large images are blurred, too. */
+static void add_sim(hn_augment_options *a, bool large)
+{
+    a->resized_crop = 1;
+    a->scale_min = large ? 0.08f : 0.2f;
+    a->crop_padding = 0;
+    a->jitter = 0.8f;
+    a->brightness = a->contrast = a->saturation = 0.4f;
+    a->hue = 0.1f;
+    a->grayscale = 0.2f;
+    a->blur = large ? 0.5f : 0.0f;
+}
+
+/* A policy of operations; small images lose a square, too (DeVries and Taylor 2017). */
+static void add_policy(hn_augment_options *a, int32_t kind, bool large)
+{
+    a->policy = kind == AUGMENT_AUTO ? HN_POLICY_AUTOAUGMENT_CIFAR10 : HN_POLICY_RANDAUGMENT;
+    a->randaugment_level = 30; /* what BCL and ProCo call 10 */
+    a->cutout = large ? 0 : 16;
+    a->grayscale = 0.0f;
+}
+
+/* As the network sees images in a test. */
+static hn_augment_options plain_augmentation(const struct options *o)
 {
     const struct known_set *known = &known_sets[o->dataset];
-    hn_augment_options augment;
-    hn_augment_options_init(&augment, sizeof augment);
+    hn_augment_options a;
+    hn_augment_options_init(&a, sizeof a);
     for (int32_t c = 0; c < 3 && known->std[c] > 0.0f; ++c) {
-        augment.mean[c] = known->mean[c];
-        augment.std[c] = known->std[c];
+        a.mean[c] = known->mean[c];
+        a.std[c] = known->std[c];
     }
-    if (training) {
-        augment.crop_padding = known->crop_padding;
-        augment.flip = 1;
-        augment.grayscale = options_two_branches(o) ? grayscale_probability : 0.0f;
+    if (options_image_files(o)) {
+        a.height = a.width = (int32_t)o->image_size;
+        a.resize_shorter = (int32_t)(o->image_size * 8 / 7);
     }
-    return augment;
+    return a;
+}
+
+/* As it sees them in training. */
+static hn_augment_options random_augmentation(const struct options *o, int32_t kind)
+{
+    const bool large = options_image_files(o);
+    hn_augment_options a = plain_augmentation(o);
+    a.crop_padding = known_sets[o->dataset].crop_padding;
+    a.resize_shorter = 0;
+    a.resized_crop = large;
+    a.flip = 1;
+    a.grayscale = options_two_branches(o) ? grayscale_probability : 0.0f;
+    if (kind == AUGMENT_SIM)
+        add_sim(&a, large);
+    else if (kind != AUGMENT_PLAIN)
+        add_policy(&a, kind, large);
+    return a;
 }
 
 /* A loader of set in the order of a sampler. purpose tells its random numbers from the other loaders'. */
@@ -167,10 +257,13 @@ static hn_status start_second(struct data *data, hn_context *context, hn_loader_
 
 hn_status data_start_loaders(struct data *data, hn_context *context, const struct options *options)
 {
-    hn_augment_options plain = augmentation(options, false), random = augmentation(options, true);
+    hn_augment_options plain = plain_augmentation(options);
+    hn_augment_options random = random_augmentation(options, options->augmentation);
+    hn_augment_options later = random_augmentation(options, options->later_views - 1);
     hn_loader_options loading;
     hn_loader_options_init(&loading, sizeof loading);
     loading.workers = (int32_t)options->workers;
+    loading.on_corrupt = options->on_corrupt;
     loading.batch = data_rows(options);
     loading.augment = &plain;
     hn_status status =
@@ -190,6 +283,7 @@ hn_status data_start_loaders(struct data *data, hn_context *context, const struc
     if (status != HN_OK || !options_two_branches(options))
         return status;
     loading.views = (int32_t)options->views;
+    loading.augment_later = options->later_views > 0 ? &later : NULL;
     return start_loader(&data->feature, context, data->train, HN_SAMPLER_INSTANCE_BALANCED, loading, options,
                         "feature branch");
 }

@@ -6,7 +6,7 @@
 
 #include <hybridnet.h>
 
-enum { MAX_CLASSES = 100 };
+enum { MAX_CLASSES = 10000 };
 
 struct data {
     hn_dataset *train, *test, *held_out; /* held_out: for --validation, else NULL */
@@ -23,6 +23,9 @@ struct data {
 
 /* Opens the sets and cuts the tail. On failure hn_last_error() has the sentence and data is empty. */
 hn_status data_open(struct data *data, hn_context *context, const struct options *options);
+
+/* Whether the sets fit each other and this program: 0, or -1 after a sentence on stderr. */
+int data_check(const struct data *data);
 
 /* What to try when data_open fails. */
 const char *data_hint(const struct options *options);

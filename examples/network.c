@@ -25,17 +25,25 @@ static hn_status create_classifier(hn_layer **out, hn_context *context, const st
     return hn_cosine_linear_create(out, context, features, classes, 1.0f);
 }
 
+static hn_status create_backbone(hn_layer **out, hn_context *context, const struct options *o, int32_t channels)
+{
+    hn_resnet_cifar_options small;
+    hn_resnet_options large;
+    hn_resnet_cifar_options_init(&small, sizeof small);
+    hn_resnet_options_init(&large, sizeof large);
+    small.depth = large.depth = options_depth(o);
+    small.in_channels = large.in_channels = channels;
+    small.precision = large.precision = options_precision(o);
+    return options_large_network(o) ? hn_resnet_create(out, context, &large)
+                                    : hn_resnet_cifar_create(out, context, &small);
+}
+
 /* Backbone, linear classifier with cross-entropy and, unless only tested, the feature branch the method has. */
 static hn_status create_parts(hn_hybrid_parts *parts, hn_context *context, const struct options *o,
                               const struct data *data, const hn_desc *input)
 {
-    hn_resnet_cifar_options resnet;
-    hn_resnet_cifar_options_init(&resnet, sizeof resnet);
-    resnet.depth = options_depth(o);
-    resnet.in_channels = data->shape.channels;
-    resnet.precision = options_precision(o);
     hn_desc features = {0};
-    hn_status status = hn_resnet_cifar_create(&parts->backbone, context, &resnet);
+    hn_status status = create_backbone(&parts->backbone, context, o, data->shape.channels);
     if (status == HN_OK)
         status = hn_layer_output(parts->backbone, input, &features);
     if (status == HN_OK)

@@ -17,8 +17,15 @@ static const struct method methods[] = {
     {"hybrid-psc", FEATURE_PSC, HN_SAMPLER_CLASS_BALANCED},
 };
 
-static const char *const dataset_names[] = {"fashion-mnist", "cifar10", "cifar100", "synthetic"};
-static const int32_t depths[] = {8, 14, 20, 32, 44, 56};
+static const char *const dataset_names[] = {"fashion-mnist", "cifar10",    "cifar100",       "synthetic",
+                                            "image-folder",  "image-list", "inaturalist2018"};
+
+/* Networks for images of CIFAR's size, then those for ImageNet's. */
+static const struct architecture {
+    int32_t depth;
+    bool large;
+} architectures[] = {{8, false},  {14, false}, {20, false}, {32, false}, {44, false},
+                     {56, false}, {18, true},  {34, true},  {50, true}};
 
 /* Where Debian's package dataset-fashion-mnist puts its files. */
 static const char fashion_mnist_directory[] = "/usr/share/datasets/fashion-mnist";
@@ -28,13 +35,25 @@ static const char fashion_mnist_directory[] = "/usr/share/datasets/fashion-mnist
 /* clang-format off */
 static const struct option_row rows[] = {
     {"Data", OPTION_HEADING, 0, NULL, 0, 0, NULL, NULL},
-    {"dataset", OPTION_CHOICE, AT(dataset), "fashion-mnist", 0, 0, "fashion-mnist|cifar10|cifar100|synthetic",
-     "what to learn; synthetic needs no files"},
+    {"dataset", OPTION_CHOICE, AT(dataset), "fashion-mnist", 0, 0,
+     "fashion-mnist|cifar10|cifar100|synthetic|image-folder|image-list|inaturalist2018",
+     "what to learn; synthetic needs no files; the last three are JPEG and PNG\nfiles of any size"},
     {"data", OPTION_TEXT, AT(data), NULL, 0, 0, "DIR",
      "directory of the set's files: Fashion-MNIST's IDX files (default: where\n"
-     "Debian's dataset-fashion-mnist puts them) or CIFAR's binary files"},
-    {"imbalance", OPTION_REAL, AT(imbalance), "100", 1, 1e6, "RATIO",
-     "training images of the largest class over those of the smallest;\n1 keeps the whole set"},
+     "Debian's dataset-fashion-mnist puts them); CIFAR's binary files; for\n"
+     "image-folder train/CLASS/*.jpg and val/CLASS/*.jpg; for image-list what\n"
+     "the lists' paths are below; train2018.json, val2018.json and their images"},
+    {"train-list", OPTION_TEXT, AT(train_list), NULL, 0, 0, "FILE",
+     "image-list: lines 'path label', as of ImageNet-LT and iNaturalist18"},
+    {"test-list", OPTION_TEXT, AT(test_list), NULL, 0, 0, "FILE", "image-list: the same of the test images"},
+    {"image-size", OPTION_INTEGER, AT(image_size), "224", 8, 4096, "N",
+     "side of what the network sees of image files; tests cut it out of the\n"
+     "middle of images whose shorter side is 8/7 of it"},
+    {"on-corrupt", OPTION_CHOICE, AT(on_corrupt), "fail", 0, 0, "fail|skip",
+     "an image file that cannot be decoded ends the run, or another one of its\nclass stands in"},
+    {"imbalance", OPTION_REAL, AT(imbalance), "auto", 1, 1e6, "RATIO",
+     "training images of the largest class over those of the smallest; 1 keeps\n"
+     "the whole set; auto: 100, but 1 for image files"},
     {"imbalance-profile", OPTION_CHOICE, AT(imbalance_profile), "exp", 0, 0, "exp|step",
      "how class sizes fall from the first to the last"},
     {"subset", OPTION_CHOICE, AT(subset), "own", 0, 0, "own|numpy-legacy",
@@ -50,8 +69,9 @@ static const struct option_row rows[] = {
     {"method", OPTION_CHOICE, AT(method), "hybrid-psc", 0, 0, "ce|ce-rs|hybrid-sc|hybrid-psc",
      "cross-entropy, the same on class-balanced batches, or the two branches\n"
      "with the supervised contrastive (sc) or prototypical (psc) loss"},
-    {"arch", OPTION_CHOICE, AT(arch), "resnet32", 0, 0, "resnet8|resnet14|resnet20|resnet32|resnet44|resnet56",
-     "the network"},
+    {"arch", OPTION_CHOICE, AT(arch), "resnet32", 0, 0, 
+     "resnet8|resnet14|resnet20|resnet32|resnet44|resnet56|resnet18|resnet34|resnet50",
+     "the network; the last three are ImageNet's, for images of 224 x 224"},
     {"feature-loss", OPTION_CHOICE, AT(feature_loss), "auto", 0, 0, "auto|none|sc|psc|bcl|kcl|tsc|paco|proco",
      "of the feature branch; auto: the method's. docs/rebalancing.md says what\neach is; none leaves the branch out"},
     {"temperature", OPTION_REAL, AT(temperature), "auto", 0.001, 1000, "T",
@@ -73,6 +93,13 @@ static const struct option_row rows[] = {
     {"classifier-sampler", OPTION_CHOICE, AT(classifier_sampler), "auto", 0, 0,
      "auto|instance|balanced|balanced-random|square-root|progressive|reversed",
      "how the classifier branch draws its images; auto: as the method does"},
+    {"augmentation", OPTION_CHOICE, AT(augmentation), "plain", 0, 0, "plain|sim|autoaugment|randaugment",
+     "how training images are changed: random crop and flip, and in the hybrid\n"
+     "methods gray with probability 0.2, as in the paper (plain); SimAugment, with\n"
+     "strong colours; or crop and flip with AutoAugment's or RandAugment's\n"
+     "operations and, for small images, cutout"},
+    {"later-views", OPTION_CHOICE, AT(later_views), "same", 0, 0, "same|plain|sim|autoaugment|randaugment",
+     "the same of all views but the first"},
     {"views", OPTION_INTEGER, AT(views), "2", 1, 16, "N", "random views of each image in the feature branch"},
     {"transition", OPTION_CHOICE, AT(transition), "parabolic", 0, 0,
      "parabolic|linear|cosine|fixed|parabolic-increase|beta|separate",
@@ -179,7 +206,17 @@ const char *options_dataset_name(const struct options *options)
 
 int32_t options_depth(const struct options *options)
 {
-    return depths[options->arch];
+    return architectures[options->arch].depth;
+}
+
+bool options_large_network(const struct options *options)
+{
+    return architectures[options->arch].large;
+}
+
+bool options_image_files(const struct options *options)
+{
+    return options->dataset >= IMAGE_FOLDER;
 }
 
 int32_t options_precision(const struct options *options)
@@ -192,7 +229,7 @@ static double published_temperature(const struct options *o)
 {
     switch (o->feature_loss) {
     case FEATURE_PSC:
-        return o->dataset == CIFAR100 ? 0.1 : 1.0;
+        return o->dataset == CIFAR100 || options_image_files(o) ? 0.1 : 1.0;
     case FEATURE_KCL:
     case FEATURE_TSC:
         return 0.07;
@@ -212,6 +249,8 @@ static void decide(struct options *o)
         o->classifier_sampler = options_method(o)->classifier_sampler + 1;
     if (o->data == NULL && o->dataset == FASHION_MNIST)
         o->data = fashion_mnist_directory;
+    if (isnan(o->imbalance))
+        o->imbalance = options_image_files(o) ? 1.0 : 100.0;
     if (isnan(o->temperature))
         o->temperature = published_temperature(o);
     if (isnan(o->warmup))
@@ -224,7 +263,11 @@ static void decide(struct options *o)
 static int check(const struct options *o)
 {
     if (o->data == NULL && o->dataset != SYNTHETIC) {
-        complain("--dataset %s needs --data DIR, the directory of its binary files", options_dataset_name(o));
+        complain("--dataset %s needs --data DIR, the directory of its files", options_dataset_name(o));
+        return -1;
+    }
+    if (o->dataset == IMAGE_LIST && (o->train_list == NULL || o->test_list == NULL)) {
+        complain("--dataset image-list needs --%s FILE", o->train_list == NULL ? "train-list" : "test-list");
         return -1;
     }
     if (o->eval_only && o->load == NULL) {

@@ -7,7 +7,8 @@
 struct event_log;
 
 /* In the order of the table's choices. */
-enum dataset_name { FASHION_MNIST, CIFAR10, CIFAR100, SYNTHETIC };
+enum dataset_name { FASHION_MNIST, CIFAR10, CIFAR100, SYNTHETIC, IMAGE_FOLDER, IMAGE_LIST, INATURALIST };
+enum augmentation { AUGMENT_PLAIN, AUGMENT_SIM, AUGMENT_AUTO, AUGMENT_RAND };
 enum feature_kind {
     FEATURE_AUTO,
     FEATURE_NONE,
@@ -44,6 +45,9 @@ struct method {
 struct options {
     int32_t dataset;
     const char *data; /* NULL only for the synthetic set, after options_read */
+    const char *train_list, *test_list;
+    int64_t image_size;
+    int32_t on_corrupt; /* HN_LOADER_* */
     double imbalance;
     int32_t imbalance_profile, subset; /* HN_PROFILE_*, HN_SUBSET_* */
     int64_t subset_seed, synthetic_images;
@@ -56,6 +60,7 @@ struct options {
     bool psc_include_own;
     int32_t assign; /* HN_ASSIGN_* */
     int64_t prototypes, queue, drw_epoch, views;
+    int32_t augmentation, later_views; /* enum augmentation; the same + 1, 0: as the first view */
     int32_t transition; /* HN_TRANSITION_* */
     double alpha;
     int64_t alpha_origin;
@@ -94,6 +99,10 @@ bool options_two_branches(const struct options *options);
 /* "fashion-mnist", and the depth 32 of "resnet32". */
 const char *options_dataset_name(const struct options *options);
 int32_t options_depth(const struct options *options);
+
+/* Whether the network is one of ImageNet's; whether the set is files of any size. */
+bool options_large_network(const struct options *options);
+bool options_image_files(const struct options *options);
 
 /* HN_F32 or HN_BF16. */
 int32_t options_precision(const struct options *options);

@@ -49,6 +49,8 @@ static int prepare(struct run *run)
     status = data_open(&run->data, run->context, o);
     if (status != HN_OK)
         return run_fail(run, status, data_hint(o));
+    if (data_check(&run->data) != 0)
+        return FAILED;
     status = network_create(&run->network, run->context, o, &run->data);
     if (status != HN_OK)
         return run_fail(run, status,

@@ -30,14 +30,19 @@ static void catch_interrupts(void)
 static int run_seeds(struct run *run)
 {
     const struct number_list *seeds = &run->options.seeds;
-    struct outcome outcomes[OPTION_LIST_MAX];
-    int code = DONE;
+    struct outcome *outcomes = calloc(OPTION_LIST_MAX, sizeof *outcomes);
+    int code = outcomes == NULL ? FAILED : DONE;
+    if (outcomes == NULL)
+        complain("not enough memory for %d runs", (int)seeds->count);
     for (int32_t i = 0; i < seeds->count && code == DONE; ++i) {
         struct run one = {.options = run->options, .log = run->log, .interrupted = &interrupted, .started = now()};
         one.options.seed = (int64_t)seeds->value[i];
         code = run_whole(&one, &outcomes[i]);
     }
-    return code == DONE && report_seeds(run, outcomes, seeds->count) != 0 ? FAILED : code;
+    if (code == DONE && report_seeds(run, outcomes, seeds->count) != 0)
+        code = FAILED;
+    free(outcomes);
+    return code;
 }
 
 /* Between parallel regions OpenMP's threads spin, and take the cores from the threads that prepare images (and from
