@@ -75,6 +75,7 @@ SIZE(hn_status, 4);
 AT(hn_allocator, struct_size, 0);
 AT(hn_augment_options, struct_size, 0);
 AT(hn_context_options, struct_size, 0);
+AT(hn_image_folder_options, struct_size, 0);
 AT(hn_layer_call, struct_size, 0);
 AT(hn_layer_cost, struct_size, 0);
 AT(hn_layer_ops, struct_size, 0);

@@ -37,6 +37,13 @@ static hn_status decode(hni_image *image, const char *path, int32_t shrink)
     return status == HN_OK ? hni_image_decode(image, shrink) : status;
 }
 
+/* The file anew. Removed first: a file that is cut to nothing and written again is flushed to the disk by some systems. */
+static void write_anew(const char *path, size_t size)
+{
+    (void)remove(path);
+    hnt_write_file(path, bytes, size);
+}
+
 /* ---- pixels ------------------------------------------------------------------------------------------------------ */
 
 /* Every kind of file in the golden file has Pillow's pixels, to the bit. */
@@ -184,10 +191,10 @@ START_TEST(truncated_anywhere)
         size_t size = make(kind, 21, 34), refused = 0;
         if (size == 0)
             continue;
-        hnt_write_file(place.file, bytes, size);
+        write_anew(place.file, size);
         hnt_ok(decode(&whole, place.file, 1));
         for (size_t cut = 0; cut < size; ++cut) {
-            hnt_write_file(place.file, bytes, cut);
+            write_anew(place.file, cut);
             hn_status status = decode(&image, place.file, 1);
             if (status == HN_OK) {
                 ck_assert(kind == 0 && cut + 2 >= size);
@@ -220,10 +227,10 @@ START_TEST(broken_bytes)
             for (size_t v = 0; v < sizeof values; ++v) {
                 uint8_t was = bytes[at];
                 bytes[at] = values[v];
-                hnt_write_file(place.file, bytes, size);
-                /* Sizes are looked at before they are allocated: 65500 x 4000 would be allowed, and slow. */
+                write_anew(place.file, size);
+                /* A changed size may be allowed and still take long. */
                 hn_status status = hni_image_load(&image, place.file);
-                if (status == HN_OK && (int64_t)image.full_height * image.full_width < 1 << 22)
+                if (status == HN_OK && (int64_t)image.full_height * image.full_width < 1 << 16)
                     status = hni_image_decode(&image, 1 + (int32_t)(at % 2));
                 if (status != HN_OK) {
                     ck_assert(status == HN_E_FORMAT || status == HN_E_UNSUPPORTED);

@@ -2,8 +2,9 @@
  *
  * Opening reads names, lists and labels and no image: a file that is missing or broken shows when a loader asks for it,
  * with its path. Images become RGB as Pillow's convert("RGB") makes them, of 16 bits the upper 8; colour profiles and
- * EXIF orientation are not applied. At most 65500 pixels a side and 2^28 in all. In a build without libjpeg or libpng
- * such files are HN_E_UNSUPPORTED, in a log line or sentence of its own each.
+ * EXIF orientation are not applied. At most 65500 pixels a side and 2^28 in all. A file that breaks off is HN_E_FORMAT;
+ * a JPEG with bad codes in between is decoded as far as it goes, as other libraries do, and the context's log is told.
+ * In a build without libjpeg or libpng such files are HN_E_UNSUPPORTED.
  *
  * The images of these sets differ in size: hn_dataset_shape says 0 x 0 x 3, hn_dataset_read is HN_E_SHAPE, and loaders
  * crop and resize (loader.h). Subsets and long tails of them are made as of any set. A path costs about its length in

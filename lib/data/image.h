@@ -39,9 +39,10 @@ hn_status hni_image_load_in(hni_image *image, const char *directory, const char 
 /* Decodes what was loaded into RGB: gray is repeated, an alpha channel dropped, CMYK converted as Pillow's
  * convert("RGB") does; of 16 bits the upper 8 are taken; colour profiles and EXIF orientation are not applied. shrink:
  * 1, 2, 4 or 8: a JPEG is decoded at ceil(full / shrink), by scaling its DCT; a PNG always at full size.
- * HN_E_FORMAT for corrupt or truncated data, HN_E_UNSUPPORTED for kinds of JPEG that are no photographs. What Pillow
- * passes over in a JPEG goes to the context's log as a warning instead: bad codes between readable ones, rubbish between
- * segments, no end marker. height and width are 0 after a failure.                                                     */
+ * HN_E_FORMAT for corrupt or truncated data, HN_E_UNSUPPORTED for JPEGs of 12 bits, without loss, or of colours that are
+ * not known. What Pillow passes over in a JPEG is no failure either: bad codes between readable ones and rubbish between
+ * segments, which the context's log is told as a warning, and a missing end marker. height and width are 0 after a
+ * failure.                                                                                                             */
 hn_status hni_image_decode(hni_image *image, int32_t shrink);
 
 #endif

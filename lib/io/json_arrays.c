@@ -99,6 +99,15 @@ static size_t plain_bytes(const scanner *s)
     return n - s->next;
 }
 
+/* How many bytes from the next on, outside of strings, neither begin one nor open or close anything. */
+static size_t flat_bytes(const scanner *s)
+{
+    size_t n = s->next;
+    while (n < s->filled && s->buffer[n] != '"' && (s->buffer[n] | 0x20) != '{' && (s->buffer[n] | 0x20) != '}')
+        ++n; /* [ and ] are { and } but for that bit */
+    return n - s->next;
+}
+
 /* A whole string; its first quote is the next byte. */
 static hn_status scan_string(scanner *s)
 {
@@ -146,10 +155,8 @@ static hn_status scan_value(scanner *s)
         } else if (depth > 0 && (c == '}' || c == ']')) {
             --depth;
             HNI_TRY(pass(s, 1));
-        } else if (depth > 0 && (is_blank(c) || c == ',' || c == ':')) {
-            HNI_TRY(pass(s, 1));
         } else {
-            HNI_TRY(scan_word(s));
+            HNI_TRY(depth > 0 ? pass(s, flat_bytes(s)) : scan_word(s));
         }
     } while (depth > 0);
     return HN_OK;
