@@ -11,39 +11,39 @@ typedef struct hn_loader hn_loader;
 
 typedef struct hn_loader_options {
     size_t struct_size;
-    int64_t batch;                     /* images a batch, > 0; default 128                                              */
-    int32_t views;                     /* augmented views of each image, 1 .. 16; default 1                              */
-    int32_t workers;                   /* worker threads; 0: batches are made in hn_loader_next itself; default 1        */
-    int32_t prefetch;                  /* batches prepared ahead, 1 .. 64; default 2                                     */
-    int32_t drop_last;                 /* nonzero: an epoch's last batch is left out if it is smaller; default 0         */
+    int64_t batch;                     /* images a batch, > 0; default 128                                            */
+    int32_t views;                     /* augmented views of each image, 1 .. 16; default 1                           */
+    int32_t workers;                   /* worker threads; 0: batches are made in hn_loader_next itself; default 1     */
+    int32_t prefetch;                  /* batches prepared ahead, 1 .. 64; default 2                                  */
+    int32_t drop_last;                 /* nonzero: an epoch's last batch is left out if it is smaller; default 0      */
     uint64_t seed;                     /* of the augmentation; the stream of an image depends on (seed, epoch, position,
-                                          view) alone                                                                   */
+                                          view) alone                                                                 */
     const hn_augment_options *augment; /* copied; NULL (default): pixels / 255. Images that differ in size
-                                          (hn_dataset_shape 0 x 0 x 3) need an output size there                        */
+                                          (hn_dataset_shape 0 x 0 x 3) need an output size there                      */
 
     /* ---- since 0.2 ---- */
     const hn_augment_options *augment_later; /* of views 1, 2 ...; copied; the output's shape must be the same; NULL
-                                                (default): as view 0                                                     */
-    int32_t full_decode; /* nonzero: JPEG files are decoded at full size; 0 (default): at 1/2, 1/4 or 1/8, which is several
-                            times as fast, as long as no view's crop then has fewer pixels than the output              */
-    int32_t on_corrupt;  /* HN_LOADER_FAIL (default) or HN_LOADER_SKIP                                                   */
+                                                (default): as view 0                                                  */
+    int32_t full_decode; /* nonzero: JPEG files are decoded at full size; 0 (default): at 1/2, 1/4 or 1/8, which is
+                            faster, as long as no view's crop then has fewer pixels than the output. One decoding
+                            serves all views of an image                                                              */
+    int32_t on_corrupt;  /* HN_LOADER_FAIL (default) or HN_LOADER_SKIP                                                */
 } hn_loader_options;
 
 /* What happens with an image that cannot be read (HN_E_IO) or decoded (HN_E_FORMAT). */
 enum {
-    HN_LOADER_FAIL = 0, /* hn_loader_next fails; the sentence has the file's path                                        */
-    HN_LOADER_SKIP = 1, /* the next image of the dataset with the same label stands in, from the last on to the first; the
-                           context's log gets a warning with the path. hn_loader_next fails if a class has no image left */
-    HN_LOADER_ON_CORRUPT_COUNT_
+    HN_LOADER_FAIL = 0, /* hn_loader_next fails; the sentence has the file's path                                     */
+    HN_LOADER_SKIP = 1  /* the next image of the dataset with the same label stands in, from the last on to the first;
+                           the context's log gets a warning with the path. Fails if a class has no image left         */
 };
 
 /* What hn_loader_next gives; borrowed from the loader until its next call. */
 typedef struct hn_batch {
     size_t struct_size;
     const hn_tensor *images; /* f32, (views * n) x H x W x C, view after view: row v * n + i is view v of image i */
-    const int32_t *labels;   /* [views * n]                                                                       */
-    const int64_t *index;    /* [n], into the dataset; of the image that stands in for a corrupt one              */
-    int64_t n;               /* images, at most the loader's batch                                                */
+    const int32_t *labels;   /* [views * n]                                                                           */
+    const int64_t *index;    /* [n], into the dataset; of the image that stands in for a corrupt one                  */
+    int64_t n;               /* images, at most the loader's batch                                                    */
 } hn_batch;
 
 HN_BEGIN_DECLS
@@ -52,7 +52,7 @@ HN_BEGIN_DECLS
 HN_API void hn_loader_options_init(hn_loader_options *options, size_t struct_size);
 
 /* A loader at epoch 0. Retains dataset; takes ownership of sampler on HN_OK. HN_E_ARG, HN_E_NOMEM, HN_E_STATE (a thread
- * could not be started).                                                                                               */
+ * could not be started).                                                                                             */
 HN_API HN_MUST_CHECK hn_status hn_loader_create(hn_loader **out, hn_context *context, hn_dataset *dataset,
                                                 hn_sampler *sampler, const hn_loader_options *options);
 
@@ -65,7 +65,7 @@ HN_API HN_MUST_CHECK hn_status hn_loader_seek(hn_loader *loader, int64_t epoch, 
 
 /* The next batch: HN_OK, or HN_END after the epoch's last one (*batch untouched; the loader then stands at the start of
  * the next epoch and prepares it). batch->struct_size is the caller's to set. A failure of the dataset is passed on, and
- * the loader stays on the batch that failed.                                                                             */
+ * the loader stays on the batch that failed.                                                                         */
 HN_API HN_MUST_CHECK hn_status hn_loader_next(hn_loader *loader, hn_batch *batch);
 
 /* How many times an image stood in for a corrupt one, batches that are prepared ahead included. Any thread. */

@@ -1,4 +1,4 @@
-/* Options, and what is drawn from them. */
+/* Options, what is drawn from them, and one image of the caller's. */
 #include "data/augment.h"
 
 #include "base/error.h"
@@ -92,8 +92,9 @@ static hn_status check_colour(hni_augment *a, const char *function)
 
 static hn_status check_operations(const hn_augment_options *o, const char *function)
 {
-    HNI_FAIL_IF(o->policy < 0 || o->policy >= HN_POLICY_COUNT_, HN_E_ARG, "%s: policy is %d; it must be in [0, %d]",
-                function, (int)o->policy, (int)HN_POLICY_COUNT_ - 1);
+    HNI_FAIL_IF(o->policy < 0 || o->policy > HN_POLICY_AUTOAUGMENT_CIFAR10, HN_E_ARG,
+                "%s: policy is %d; it must be in [0, %d]", function, (int)o->policy,
+                (int)HN_POLICY_AUTOAUGMENT_CIFAR10);
     HNI_TRY(within(function, "randaugment_ops", o->randaugment_ops, 0, MAX_OPS));
     HNI_TRY(within(function, "randaugment_level", o->randaugment_level, 0, MAX_LEVEL));
     HNI_TRY(within(function, "fill", o->fill, 0, 255));
@@ -170,4 +171,59 @@ int32_t hni_augment_shrink(const hni_augment *a, const hni_choice *choice)
     while (shrink > 1 && (height < (double)shrink * a->output.height || width < (double)shrink * a->output.width))
         shrink /= 2;
     return shrink;
+}
+
+/* ---- one image of the caller's ---------------------------------------------------------------------------------------- */
+
+static hn_status plan_one(hni_augment *a, const hn_augment_options *options, const hn_image_shape *shape,
+                          const char *function)
+{
+    HNI_TRY(hni_augment_plan(a, options, shape, function));
+    HNI_FAIL_IF(shape->height < 1, HN_E_ARG, "%s: the image shape is %dx%dx%d; sides must be positive", function,
+                (int)shape->height, (int)shape->width, (int)shape->channels);
+    HNI_FAIL_IF((int64_t)shape->height * shape->width * shape->channels > INT32_MAX, HN_E_ARG,
+                "%s: an image of %dx%dx%d is too large", function, (int)shape->height, (int)shape->width,
+                (int)shape->channels);
+    return HN_OK;
+}
+
+hn_status hn_augment_scratch(const hn_augment_options *options, const hn_image_shape *shape, size_t *bytes)
+{
+    hni_augment a;
+    HNI_FAIL_IF(bytes == NULL, HN_E_ARG, "hn_augment_scratch: bytes is NULL");
+    HNI_TRY(plan_one(&a, options, shape, "hn_augment_scratch"));
+    *bytes = hni_augment_scratch(&a, shape->height, shape->width, shape->channels);
+    return HN_OK;
+}
+
+static hn_status augment(const hn_augment_options *options, const hn_image_shape *shape, const uint8_t *pixels,
+                         const hn_rng *rng, float *out, const hn_scratch *scratch, const char *function)
+{
+    hni_augment a;
+    hni_choice choice;
+    HNI_TRY(plan_one(&a, options, shape, function));
+    HNI_FAIL_IF(pixels == NULL || rng == NULL || out == NULL, HN_E_ARG, "%s: %s is NULL", function,
+                pixels == NULL ? "pixels" : (rng == NULL ? "rng" : "out"));
+    size_t need = hni_augment_scratch(&a, shape->height, shape->width, shape->channels);
+    HNI_FAIL_IF(need > 0 && (scratch == NULL || scratch->data == NULL || scratch->size < need), HN_E_WORKSPACE,
+                "%s: these options need %zu bytes of scratch (hn_augment_scratch); hn_augment_image was lent %zu",
+                function, need, scratch == NULL || scratch->data == NULL ? (size_t)0 : scratch->size);
+    HNI_FAIL_IF(need > 0 && (uintptr_t)scratch->data % HN_SCRATCH_ALIGN != 0, HN_E_WORKSPACE,
+                "%s: scratch->data is not aligned to %d bytes", function, (int)HN_SCRATCH_ALIGN);
+    const hni_picture picture = {pixels, shape->height, shape->width, shape->channels, 1};
+    hni_augment_draw(&a, shape->height, shape->width, shape->channels, rng, &choice);
+    hni_augment_render(&a, &choice, &picture, need > 0 ? scratch->data : NULL, out);
+    return HN_OK;
+}
+
+hn_status hn_augment_image(const hn_augment_options *options, const hn_image_shape *shape, const uint8_t *pixels,
+                           const hn_rng *rng, float *out, const hn_scratch *scratch)
+{
+    return augment(options, shape, pixels, rng, out, scratch, "hn_augment_image");
+}
+
+hn_status hn_augment_apply(const hn_augment_options *options, const hn_image_shape *shape, const uint8_t *pixels,
+                           const hn_rng *rng, float *out)
+{
+    return augment(options, shape, pixels, rng, out, NULL, "hn_augment_apply");
 }

@@ -30,9 +30,8 @@ static hn_status check_options(const hn_loader_options *o)
                 "%s: workers is %d; it must be in [0, %d]", creator, (int)o->workers, (int)HNI_LOADER_MAX_WORKERS);
     HNI_FAIL_IF(o->prefetch < 1 || o->prefetch > HNI_LOADER_MAX_PREFETCH, HN_E_ARG,
                 "%s: prefetch is %d; it must be in [1, %d]", creator, (int)o->prefetch, (int)HNI_LOADER_MAX_PREFETCH);
-    HNI_FAIL_IF(o->on_corrupt < 0 || o->on_corrupt >= HN_LOADER_ON_CORRUPT_COUNT_, HN_E_ARG,
-                "%s: on_corrupt is %d; it must be in [0, %d]", creator, (int)o->on_corrupt,
-                (int)HN_LOADER_ON_CORRUPT_COUNT_ - 1);
+    HNI_FAIL_IF(o->on_corrupt < 0 || o->on_corrupt > HN_LOADER_SKIP, HN_E_ARG,
+                "%s: on_corrupt is %d; it must be in [0, %d]", creator, (int)o->on_corrupt, (int)HN_LOADER_SKIP);
     return HN_OK;
 }
 

@@ -1,5 +1,5 @@
-/* loader.h -- the loader's insides: loader.c makes and serves it, loader_ring.c shares out the work, loader_image.c does
- * one image.                                                                                                            */
+/* loader.h -- the loader's insides: loader.c makes and serves it, loader_ring.c shares out the work, loader_image.c
+ * does one image.                                                                                                    */
 #ifndef HNI_LOADER_H
 #define HNI_LOADER_H
 
@@ -14,11 +14,12 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
-enum { HNI_LOADER_MAX_VIEWS = 16, HNI_LOADER_MAX_WORKERS = 64, HNI_LOADER_MAX_PREFETCH = 64, HNI_LOADER_SENTENCE = 512 };
+enum { HNI_LOADER_MAX_VIEWS = 16, HNI_LOADER_MAX_WORKERS = 64, HNI_LOADER_MAX_PREFETCH = 64 };
+enum { HNI_LOADER_SENTENCE = 512 };
 
 typedef enum hni_slot_state { HNI_SLOT_FREE, HNI_SLOT_OPEN, HNI_SLOT_READY } hni_slot_state;
 
-/* One batch of the ring. Under the loader's lock but for images, labels and index, where each worker writes its rows. */
+/* One batch of the ring. Under the loader's lock but for memory, labels and index: each worker writes its rows. */
 typedef struct hni_slot {
     hni_slot_state state;
     int64_t epoch, first; /* position of its first image in the epoch */
@@ -35,7 +36,7 @@ typedef struct hni_slot {
 
 /* What a thread needs to make images; its memory is kept from image to image. */
 typedef struct hni_maker {
-    hni_image image; /* of files                            */
+    hni_image image; /* of files                                                                                      */
     uint8_t *pixels; /* of datasets whose images have one shape */
     void *scratch;
     size_t scratch_bytes;
@@ -47,20 +48,20 @@ struct hn_loader {
     hn_sampler *sampler;
     hn_loader_options options;
     hni_augment augment[2]; /* of view 0; of the others */
-    hn_image_shape shape;   /* of the dataset           */
+    hn_image_shape shape;   /* of the dataset                                                                         */
     hn_image_shape output;
     hn_rng root;
-    int64_t batches; /* an epoch             */
+    int64_t batches; /* an epoch                                                                                      */
     int64_t share;   /* images a worker takes at once */
     hni_slot *slots;
     int64_t slot_count;
     hni_maker *makers; /* one a worker; one without workers */
     int64_t maker_count;
-    int64_t next;                   /* slot the caller collects next                       */
-    int64_t give_epoch, give_batch; /* what it holds                                       */
-    int64_t prepare;                /* slot whose images are given out                     */
-    int64_t take_epoch, take_batch; /* what the next slot to be opened will hold           */
-    bool holding;                   /* the caller still reads the slot before `next`       */
+    int64_t next;                   /* slot the caller collects next                                                  */
+    int64_t give_epoch, give_batch; /* what it holds                                                                  */
+    int64_t prepare;                /* slot whose images are given out                                                */
+    int64_t take_epoch, take_batch; /* what the next slot to be opened will hold                                      */
+    bool holding;                   /* the caller still reads the slot before `next`                                  */
     bool paused, stopping;
     int32_t busy, workers; /* workers at an image; workers started */
     atomic_int_least64_t skipped;

@@ -1,7 +1,6 @@
 /* Doing to an image what was drawn for it. */
 #include "data/augment.h"
 
-#include "base/error.h"
 #include "base/memory.h"
 #include "data/canvas.h"
 #include "data/policy.h"
@@ -229,59 +228,4 @@ void hni_augment_render(const hni_augment *a, const hni_choice *choice, const hn
     hni_canvas c = {height, width, channels, second, first, (float *)(void *)(second + bytes)};
     paint(a, choice, &c);
     normalise(a, &as_it_is, c.pixels, channels, out);
-}
-
-/* ---- one image of the caller's ---------------------------------------------------------------------------------------- */
-
-static hn_status plan_one(hni_augment *a, const hn_augment_options *options, const hn_image_shape *shape,
-                          const char *function)
-{
-    HNI_TRY(hni_augment_plan(a, options, shape, function));
-    HNI_FAIL_IF(shape->height < 1, HN_E_ARG, "%s: the image shape is %dx%dx%d; sides must be positive", function,
-                (int)shape->height, (int)shape->width, (int)shape->channels);
-    HNI_FAIL_IF((int64_t)shape->height * shape->width * shape->channels > INT32_MAX, HN_E_ARG,
-                "%s: an image of %dx%dx%d is too large", function, (int)shape->height, (int)shape->width,
-                (int)shape->channels);
-    return HN_OK;
-}
-
-hn_status hn_augment_scratch(const hn_augment_options *options, const hn_image_shape *shape, size_t *bytes)
-{
-    hni_augment a;
-    HNI_FAIL_IF(bytes == NULL, HN_E_ARG, "hn_augment_scratch: bytes is NULL");
-    HNI_TRY(plan_one(&a, options, shape, "hn_augment_scratch"));
-    *bytes = hni_augment_scratch(&a, shape->height, shape->width, shape->channels);
-    return HN_OK;
-}
-
-static hn_status augment(const hn_augment_options *options, const hn_image_shape *shape, const uint8_t *pixels,
-                         const hn_rng *rng, float *out, const hn_scratch *scratch, const char *function)
-{
-    hni_augment a;
-    hni_choice choice;
-    HNI_TRY(plan_one(&a, options, shape, function));
-    HNI_FAIL_IF(pixels == NULL || rng == NULL || out == NULL, HN_E_ARG, "%s: %s is NULL", function,
-                pixels == NULL ? "pixels" : (rng == NULL ? "rng" : "out"));
-    size_t need = hni_augment_scratch(&a, shape->height, shape->width, shape->channels);
-    HNI_FAIL_IF(need > 0 && (scratch == NULL || scratch->data == NULL || scratch->size < need), HN_E_WORKSPACE,
-                "%s: these options need %zu bytes of scratch (hn_augment_scratch); hn_augment_image was lent %zu",
-                function, need, scratch == NULL || scratch->data == NULL ? (size_t)0 : scratch->size);
-    HNI_FAIL_IF(need > 0 && (uintptr_t)scratch->data % HN_SCRATCH_ALIGN != 0, HN_E_WORKSPACE,
-                "%s: scratch->data is not aligned to %d bytes", function, (int)HN_SCRATCH_ALIGN);
-    const hni_picture picture = {pixels, shape->height, shape->width, shape->channels, 1};
-    hni_augment_draw(&a, shape->height, shape->width, shape->channels, rng, &choice);
-    hni_augment_render(&a, &choice, &picture, need > 0 ? scratch->data : NULL, out);
-    return HN_OK;
-}
-
-hn_status hn_augment_image(const hn_augment_options *options, const hn_image_shape *shape, const uint8_t *pixels,
-                           const hn_rng *rng, float *out, const hn_scratch *scratch)
-{
-    return augment(options, shape, pixels, rng, out, scratch, "hn_augment_image");
-}
-
-hn_status hn_augment_apply(const hn_augment_options *options, const hn_image_shape *shape, const uint8_t *pixels,
-                           const hn_rng *rng, float *out)
-{
-    return augment(options, shape, pixels, rng, out, NULL, "hn_augment_apply");
 }
