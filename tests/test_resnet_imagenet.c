@@ -189,7 +189,8 @@ static outcome run(hn_context *context, const hn_resnet_options *o, const hn_des
         at += hn_tensor_count(p.grad);
     }
     for (int64_t i = 0; i < r.n; ++i)
-        ck_assert(isfinite(r.all[i]));
+        if (!isfinite(r.all[i]))
+            ck_abort_msg("number %lld is %g", (long long)i, (double)r.all[i]);
     hn_tensor_destroy(x);
     hn_tensor_destroy(dx);
     hn_tensor_destroy(dy);
