@@ -170,6 +170,61 @@ refused 2 "that was bad.recipe, line 1" --recipe bad.recipe
 head -c 70000 /dev/zero >bad.recipe
 refused 2 "bad.recipe is no recipe" --recipe bad.recipe
 
+# ---- image files: folders, lists, iNaturalist's JSON -------------------------------------------------------------------
+red=iVBORw0KGgoAAAANSUhEUgAAABQAAAAQCAIAAACZeshMAAAAK0lEQVR42mM8ISfHQC5gYqAADJxmFkwhH7lVWJVueRQ2PPw8EjUzjsC0DQBEiwUpTkwr8gAAAABJRU5ErkJggg==
+green=iVBORw0KGgoAAAANSUhEUgAAABQAAAAQCAIAAACZeshMAAAALUlEQVR42mMU2WLDQC5gYqAADJxmFkyhOzZyWJWqHHk0PPw8EjWzEBOfw8zPAONVBfLsYwYpAAAAAElFTkSuQmCC
+for split in train val; do
+    mkdir -p folder/$split/red folder/$split/green
+    for i in 1 2 3 4 5 6 7 8; do
+        echo $red | base64 -d >folder/$split/red/$i.png
+        echo $green | base64 -d >folder/$split/green/$i.png
+    done
+done
+files() {
+    "$program" --arch resnet8 --image-size 16 --epochs 15 --batch 8 --lr 0.05 --quiet --data folder "$@"
+}
+if files --dataset image-folder --method hybrid-psc --log folder.log --save folder.safetensors 2>output; then
+    expect "image-folder: images" "$(field folder.log start train_images)" 16
+    expect "image-folder: top1" "$(field folder.log result top1)" 100.0
+    expect "image-folder: imbalance" "$(field folder.log start imbalance)" 1.0
+    files --dataset image-folder --method hybrid-psc --threads 1 --workers 3 --save again.safetensors
+    cmp folder.safetensors again.safetensors || fail "image-folder: weights depend on threads or workers"
+    for split in train val; do
+        for i in 1 2 3 4 5 6 7 8; do
+            echo "$split/red/$i.png 1"
+            echo "$split/green/$i.png 0"
+        done >$split.txt
+    done
+    files --dataset image-list --train-list train.txt --test-list val.txt --method ce --log list.log
+    expect "image-list: top1" "$(field list.log result top1)" 100.0
+    for split in train val; do
+        awk -v set=$split 'BEGIN { printf "{\"images\":["
+            for (i = 0; i < 16; ++i)
+                printf "%s{\"id\":%d,\"file_name\":\"%s/%s/%d.png\"}", i ? "," : "", i, set, i % 2 ? "red" : "green", 1 + i / 2
+            printf "],\"annotations\":["
+            for (i = 0; i < 16; ++i)
+                printf "%s{\"image_id\":%d,\"category_id\":%d}", i ? "," : "", i, i % 2 ? 9 : 4
+            print "],\"categories\":[{\"id\":4},{\"id\":9}]}" }' >folder/${split}2018.json
+    done
+    files --dataset inaturalist2018 --method ce --log json.log
+    expect "inaturalist2018: loss" "$(field json.log epoch loss)" "$(field list.log epoch loss)"
+    for augmentation in sim autoaugment randaugment; do
+        files --dataset image-folder --method hybrid-sc --augmentation plain --later-views $augmentation --epochs 1 \
+            --log later.log || fail "--later-views $augmentation: status $?"
+        expect "--later-views $augmentation" "$(field later.log epoch loss)" '[0-9]*'
+    done
+    files --dataset image-folder --arch resnet18 --image-size 32 --epochs 1 --log large.log
+    expect "resnet18: parameters" "$(field large.log result parameters)" 11177538
+    : >folder/train/red/1.png
+    refused 1 "folder/train/red/1.png" --dataset image-folder --data folder --arch resnet8 --image-size 16 --batch 8 --epochs 1
+    files --dataset image-folder --on-corrupt skip --epochs 1 || fail "--on-corrupt skip: status $?"
+else
+    grep -q "without" output || fail "image-folder: $(cat output)"
+    echo "smoke: this build reads no image files; not tested"
+fi
+refused 1 "directory with train and val in it" --dataset image-folder --data /nonexistent
+refused 2 "--dataset image-list needs --train-list" --dataset image-list --data folder
+
 # ---- several seeds ---------------------------------------------------------------------------------------------------
 small --method ce --epochs 1 --seeds 1,2 --log seeds.log
 small --method ce --epochs 1 --seed 2 --log second.log
