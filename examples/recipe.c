@@ -100,6 +100,9 @@ static const struct recipe_part *part_called(const struct recipe_part *parts, co
 /* The lines of SET/METHOD, to be freed; NULL if there is no such recipe. */
 static char *built_in(const char *name)
 {
+    const struct recipe_part *whole = part_called(recipe_wholes, name, strlen(name));
+    if (whole != NULL)
+        return strdup(whole->lines);
     const char *slash = strchr(name, '/');
     const struct recipe_part *set = slash == NULL ? NULL : part_called(recipe_sets, name, (size_t)(slash - name));
     const struct recipe_part *method = set == NULL ? NULL : part_called(recipe_methods, slash + 1, strlen(slash + 1));
@@ -221,7 +224,7 @@ static void list_parts(const char *heading, const struct recipe_part *parts, FIL
 {
     fputs(heading, stream);
     for (; parts->name != NULL; ++parts)
-        fprintf(stream, "  %-22s%s\n", parts->name, parts->help);
+        fprintf(stream, "  %-28s%s\n", parts->name, parts->help);
 }
 
 void recipe_list(FILE *stream)
@@ -230,4 +233,5 @@ void recipe_list(FILE *stream)
           stream);
     list_parts("\nSets:\n", recipe_sets, stream);
     list_parts("\nMethods:\n", recipe_methods, stream);
+    list_parts("\nWith settings of their own:\n", recipe_wholes, stream);
 }

@@ -19,7 +19,7 @@ struct recipe_part {
     const char *name, *lines, *help;
 };
 
-/* Ended by a NULL name. */
-extern const struct recipe_part recipe_sets[], recipe_methods[];
+/* Each ended by a NULL name. recipe_wholes are not made of parts: their names have set and method. */
+extern const struct recipe_part recipe_sets[], recipe_methods[], recipe_wholes[];
 
 #endif

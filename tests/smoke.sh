@@ -154,9 +154,13 @@ small --method hybrid-psc --warmup 0.1 --milestones 1.2,1.6 --log plain.log
 expect "a recipe's loss" "$(field recipe.log epoch loss)" "$(field plain.log epoch loss)"
 # Every built-in recipe holds together.
 for set in $("$program" --recipe list | sed -n '/^Sets/,/^Methods/s/^  \([^ ]*\).*/\1/p'); do
-    for method in $("$program" --recipe list | sed -n '/^Methods/,$s/^  \([^ ]*\).*/\1/p'); do
+    for method in $("$program" --recipe list | sed -n '/^Methods/,/^With/s/^  \([^ ]*\).*/\1/p'); do
         "$program" --recipe "$set/$method" --data . --print-recipe >output 2>&1 || fail "$set/$method: $(cat output)"
     done
+done
+"$program" --recipe inaturalist2018/hybrid-psc --data . --print-recipe >output
+for line in "dataset = inaturalist2018" "arch = resnet50" "imbalance = 1" "temperature = 0.1" "milestones = 60,80"; do
+    grep -qx "$line" output || fail "inaturalist2018/hybrid-psc lacks '$line'"
 done
 refused 2 "no recipe no/such" --recipe no/such
 printf '# comment\nepochs = 3 # so many\n\nfrom = here\n' >bad.recipe
