@@ -13,11 +13,11 @@
 #include <string.h>
 
 enum {
-    COPY_BYTES = 48 << 10, /* of an image, if it does not need more for a single row of results              */
-    MAX_CHUNKS = 32,       /* of parts in backward, each with a gradient of w of its own                     */
+    COPY_BYTES = 48 << 10, /* of an image, if it does not need more for a single row of results                  */
+    MAX_CHUNKS = 32,       /* of parts in backward, each with a gradient of w of its own                         */
     MIN_CHUNKS = 8,
-    CHUNK_PARTS = 4,        /* whose work outweighs a gradient of their own */
-    PARTIAL_BYTES = 1 << 20 /* for these gradients, unless that leaves too few chunks: they should stay cached */
+    CHUNK_PARTS = 4,        /* parts whose work outweighs such a gradient                                         */
+    PARTIAL_BYTES = 1 << 20 /* for these gradients, unless that leaves too few chunks: they should stay cached    */
 };
 
 static bool takes(const hni_conv *g)
@@ -194,24 +194,27 @@ static hni_bf16 *own(const job *j, int32_t thread, size_t offset)
     return (hni_bf16 *)(void *)(j->own + (size_t)thread * own_bytes(&j->l) + offset);
 }
 
-/* What the next band or image will read: its rows come into the second-level cache while this one is computed. */
-static void prefetch(const hni_bf16 *from, int64_t numbers)
+/* What the next band or image will read: its rows come into the second-level cache while this one is computed. `done`
+ * of the image's rows of results are; behind the last image there may be nothing, which a prefetch may ask for.        */
+static void prefetch(const framed *f, const hni_bf16 *image, int64_t done, int64_t rows)
 {
-    enum { LINE = 64 / sizeof(hni_bf16) };
-    for (int64_t i = 0; i < numbers; i += LINE)
-        __builtin_prefetch(from + i, 0, 2);
+    enum { LINE = 64 };
+    const int64_t bytes = f->in.height * f->in.width * f->in.channels * (int64_t)sizeof *image;
+    const uintptr_t first = (uintptr_t)image + (uintptr_t)(bytes * done / f->out_height);
+    for (int64_t i = 0; i < bytes * rows / f->out_height; i += LINE)
+        __builtin_prefetch((const void *)(first + (uintptr_t)i), 0, 2);
 }
 
 /* y of one image, or with the turned convolution dx out of dy. */
 static void convolve(const job *j, const framed *f, const hni_bf16 *x, hni_bf16 *y, hni_bf16 *copy)
 {
     const hni_conv *g = j->g;
-    const int64_t row = f->in.pixels * f->numbers, image = f->in.height * f->in.width * f->in.channels;
+    const int64_t row = f->in.pixels * f->numbers;
     for (int64_t first = 0; first < f->out_height; first += f->rows) {
         const int64_t rows = hni_min(f->rows, f->out_height - first);
         for (int64_t i = 0; i < (rows - 1) * f->stride + g->kernel_height; ++i)
             hni_frame_copy(&f->in, hni_frame_row(&f->in, x, first * f->stride + i), f->numbers, copy + i * row);
-        prefetch(x + image, image);
+        prefetch(f, x, first + rows, rows);
         j->isa->multiply(&(hni_paired_conv){.rows = rows,
                                             .pixels = f->out_width,
                                             .columns = f->out,
