@@ -15,6 +15,9 @@
 
 enum { DONE = 0, FAILED = 1, BAD_USAGE = 2 };
 
+/* No characters, which are what getopt_long says of unknown short options. */
+enum { OUTPUT = 256, TITLE, FEATURES, HELP, VERSION };
+
 static const char help[] =
     "Usage: hn_report [OPTION...] LOG...\n\n"
     "Makes one HTML page of what runs of train_hybrid did: tables of settings and scores, losses and\n"
@@ -40,34 +43,38 @@ struct options {
 static int read_options(struct options *options, int argc, char **argv)
 {
     static const struct option known[] = {
-        {"output", required_argument, NULL, 'o'},   {"title", required_argument, NULL, 't'},
-        {"features", required_argument, NULL, 'f'}, {"help", no_argument, NULL, 'h'},
-        {"version", no_argument, NULL, 'v'},        {NULL, 0, NULL, 0}};
+        {"output", required_argument, NULL, OUTPUT},     {"title", required_argument, NULL, TITLE},
+        {"features", required_argument, NULL, FEATURES}, {"help", no_argument, NULL, HELP},
+        {"version", no_argument, NULL, VERSION},         {NULL, 0, NULL, 0}};
     *options = (struct options){.output = "report.html", .title = "Long-tailed image classification"};
     opterr = 0;
     for (int code; (code = getopt_long(argc, argv, ":", known, NULL)) != -1;) {
         switch (code) {
-        case 'o':
+        case OUTPUT:
             options->output = optarg;
             break;
-        case 't':
+        case TITLE:
             options->title = optarg;
             break;
-        case 'f':
+        case FEATURES:
             options->features = optarg;
             break;
-        case 'h':
+        case HELP:
             fputs(help, stdout);
             return 1;
-        case 'v':
+        case VERSION:
             printf("hn_report, libhybridnet %s\n", hn_version_string());
             return 1;
         case ':':
             complain("%s needs a value", argv[optind - 1]);
             return -1;
         default:
-            complain("there is no option %s, or it takes no value",
-                     argv[optopt != 0 && optind < argc ? optind : optind - 1]);
+            if (optopt >= OUTPUT)
+                complain("%s takes no value", argv[optind - 1]);
+            else if (optopt != 0)
+                complain("there is no option -%c", optopt);
+            else
+                complain("there is no option %s (or it abbreviates several)", argv[optind - 1]);
             return -1;
         }
     }

@@ -19,7 +19,7 @@ struct reading {
     int name_length;         /* and without suffix      */
     size_t first;            /* trial of this file      */
     struct trial *trial;     /* the current one         */
-    size_t events;           /* that are known          */
+    size_t events;           /* that the page uses      */
 };
 
 static int no_memory(const char *path)
@@ -112,25 +112,22 @@ static int take_event(struct reading *r, json_t *event)
 {
     const char *name = json_string_value(json_object_get(event, "event"));
     const bool start = strcmp(name, "start") == 0, epoch = strcmp(name, "epoch") == 0;
-    const bool result = strcmp(name, "result") == 0, stage = strcmp(name, "second_stage") == 0;
+    const bool result = strcmp(name, "result") == 0;
+    r->events++;
     if (strcmp(name, "seeds") == 0) {
         char label[256];
         snprintf(label, sizeof label, "%.*s", r->name_length, r->name);
         json_t *log = json_string(label);
         json_t *entry = json_pack("{s:o?, s:O}", "log", log, "event", event);
-        r->events++;
         return json_array_append_new(r->logs->seeds, entry);
     }
-    if (!start && !epoch && !result && !stage)
-        return 0;
-    r->events++;
     if ((start || r->trial == NULL) && add_trial(r) != 0)
         return -1;
     if (start)
         replace(&r->trial->start, event);
     if (epoch && add_epoch(r->trial, event) != 0)
         return -1;
-    if (result || stage || (epoch && json_is_number(json_object_get(event, "top1"))))
+    if ((!start && !epoch) || (epoch && json_is_number(json_object_get(event, "top1"))))
         replace(&r->trial->result, event);
     r->trial->finished |= result;
     return 0;
@@ -196,7 +193,7 @@ static int take_line(struct reading *r, const char *text, size_t length, long li
     if (code == 0 && take_event(r, event) != 0)
         code = no_memory(r->path);
     json_decref(event);
-    return code;
+    return code < 0 ? -1 : 0;
 }
 
 static int take_lines(struct reading *r, const char *text, size_t size)

@@ -35,7 +35,7 @@ void axis_widen(struct axis *axis, double share)
     double room = share * (axis->most - axis->least);
     const double size = fmax(fabs(axis->least), fabs(axis->most));
     if (axis->most - axis->least <= 1e-9 * size || axis->most == axis->least)
-        room = axis->whole ? 1.0 : fmax(0.05 * size, 1e-6); /* one value, or as good as one */
+        room = fmax(0.05 * size, axis->whole ? 1.0 : 1e-6); /* one value, or as good as one */
     axis->least -= room;
     axis->most += room;
 }
