@@ -191,6 +191,7 @@ refused 2 'there is no option --titel' --titel x ce.log
 refused 2 '--title needs a value' --title
 refused 2 'there is no option -x' -x ce.log
 "$program" --output no-directory/x.html ce.log >output 2>&1 && fail "a page in no directory"
+"$train" --help | grep -q -e "^  --features FILE" || fail "train_hybrid --help does not name --features"
 grep -qF 'no-directory/x.html cannot be written' output || fail "no-directory: $(cat output)"
 if [ -e /dev/full ]; then
     "$program" --output /dev/full ce.log >output 2>&1 && fail "a page on a full disk"

@@ -1,8 +1,9 @@
-/* hn_report.c -- from logs of train_hybrid one HTML page that needs nothing else: tables, curves, accuracy by class size,
- * confusion matrices, maps of features. `hn_report --help` tells how to use it.
+/* hn_report.c -- from logs of train_hybrid one HTML page that needs nothing else: tables, curves, accuracy by class
+ * size, confusion matrices, maps of features. `hn_report --help` tells how to use it.
  *
- * logs.c reads logs and log_check.c judges them, feature_file.c reads features, pca.c and tsne.c compute their maps; page.c is
- * the page, with a source for each kind of section: tables.c, curves.c, classes.c, confusion.c, map.c; plot.c draws.           */
+ * logs.c reads logs and log_check.c judges them, feature_file.c reads features, pca.c and tsne.c compute their maps;
+ * page.c is the page, with a source for each kind of section: tables.c, curves.c, classes.c, confusion.c, map.c;
+ * plot.c draws.                                                                                                      */
 #include "page.h"
 #include "text.h"
 

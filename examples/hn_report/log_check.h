@@ -4,8 +4,8 @@
 
 #include <jansson.h>
 
-/* Checks the keys that the page uses; what is missing or null is fine. 0; 1 for an event that the page does not use, whatever it
- * holds; -1 after a sentence on stderr that names path and line.                                                           */
+/* Checks the keys that the page uses; what is missing or null is fine. 0; 1 for an event that the page does not use,
+ * whatever it holds; -1 after a sentence on stderr that names path and line.                                         */
 int log_check(const json_t *event, const char *path, long line);
 
 #endif

@@ -28,7 +28,7 @@ static int no_memory(const char *path)
     return -1;
 }
 
-/* ---- values --------------------------------------------------------------------------------------------------------- */
+/* ---- values ------------------------------------------------------------------------------------------------------ */
 
 static double number_of(const json_t *value)
 {
@@ -62,7 +62,7 @@ double list_number(const json_t *list, size_t index)
     return number_of(json_array_get(list, index));
 }
 
-/* ---- events --------------------------------------------------------------------------------------------------------- */
+/* ---- events ------------------------------------------------------------------------------------------------------ */
 
 static int add_trial(struct reading *r)
 {
@@ -133,7 +133,7 @@ static int take_event(struct reading *r, json_t *event)
     return 0;
 }
 
-/* ---- files ---------------------------------------------------------------------------------------------------------- */
+/* ---- files ------------------------------------------------------------------------------------------------------- */
 
 /* All of a file and a 0 behind it, to be freed by the caller; NULL after a sentence. */
 static char *read_file(const char *path, size_t *size)

@@ -129,8 +129,8 @@ static void describe(FILE *out, const struct page *page)
         text_html(out, label);
         fputs(" wrote", out);
     }
-    fprintf(out, "; %lld features each, what the backbone makes of an image. Colour and shape: the true class.</p>\n",
-            (long long)f->d);
+    fprintf(out, "; %lld features each, what the backbone makes of an image. Colour and shape: the true class%s.</p>\n",
+            (long long)f->d, f->classes > SERIES_MAX ? ", from dark for the first to bright for the last" : "");
 }
 
 int section_map(FILE *out, const struct page *page)

@@ -1,6 +1,6 @@
 /* pca.c -- block power iteration: a few orthonormal columns v are multiplied by the covariance X'X again and again, as
- * X'(X v), so that the d x d matrix is never made; Jacobi's rotations solve the small problem within their span (Rayleigh and
- * Ritz), which lets the first two converge as fast as the gap to the last of the block allows.                          */
+ * X'(X v), so that the d x d matrix is never made; Jacobi's rotations solve the small problem within their span
+ * (Rayleigh and Ritz), which lets the first two converge as fast as the gap to the last of the block allows.         */
 #include "pca.h"
 
 #include <math.h>

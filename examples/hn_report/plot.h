@@ -1,5 +1,5 @@
-/* plot.h -- a plot as inline SVG: frame, grid, ticks, titles of axes, and what is drawn in it. Colours come from the page's
- * style sheet: series i has the class s<i>, so that light, dark and printed pages each have their own.                     */
+/* plot.h -- a plot as inline SVG: frame, grid, ticks, titles of axes, and what is drawn in it. Colours come from the
+ * page's style sheet: series i has the class s<i>, so that light, dark and printed pages each have their own.        */
 #ifndef PLOT_H
 #define PLOT_H
 
@@ -10,7 +10,7 @@ enum { SERIES_MAX = 12 }; /* colours, with shapes and dashes of their own, that 
 
 struct axis {
     const char *title;
-    double least, most; /* least > most: nothing to show yet   */
+    double least, most;      /* least > most: nothing to show yet  */
     bool logarithmic, whole; /* whole: ticks at whole numbers only */
 };
 
@@ -41,7 +41,7 @@ bool plot_shows(const struct plot *plot, double x, double y);
 /* One of four shapes at a place in the picture. */
 void plot_marker(FILE *out, int series, double x, double y, double radius);
 
-/* The class attribute of series i: " class=\"s3 d0\"", colour and dash. */
+/* Opens an element with the classes of series i, colour and dash: <g class="s3 d0">. */
 void plot_series(FILE *out, const char *element, int series);
 
 /* What a legend shows before its text: a piece of line with a marker, or the marker alone. */

@@ -7,7 +7,7 @@
 #include <math.h>
 #include <string.h>
 
-/* ---- cells ---------------------------------------------------------------------------------------------------------- */
+/* ---- cells ------------------------------------------------------------------------------------------------------- */
 
 /* Titles that begin with '<' head text, which stands to the left; the others head numbers. */
 static void head(FILE *out, const char *const *titles, size_t count)
@@ -63,7 +63,7 @@ static void time_cell(FILE *out, double seconds)
     fputs("</td>", out);
 }
 
-/* ---- settings ------------------------------------------------------------------------------------------------------- */
+/* ---- settings ---------------------------------------------------------------------------------------------------- */
 
 /* "psc + ce, then crt". */
 static void loss_cell(FILE *out, const struct trial *trial)
@@ -148,7 +148,7 @@ void section_settings(FILE *out, const struct page *page)
           out);
 }
 
-/* ---- scores --------------------------------------------------------------------------------------------------------- */
+/* ---- scores ------------------------------------------------------------------------------------------------------ */
 
 static const struct score {
     const char *title, *key;

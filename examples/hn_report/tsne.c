@@ -1,5 +1,5 @@
-/* tsne.c -- all pairs, gradient descent with momentum and the authors' gains. Equation numbers are those of van der Maaten and
- * Hinton, "Visualizing data using t-SNE", JMLR 9, 2008; the learning rate is that of Belkina et al. 2019.                   */
+/* tsne.c -- all pairs, gradient descent with momentum and the authors' gains. Equation numbers are those of van der
+ * Maaten and Hinton, "Visualizing data using t-SNE", JMLR 9, 2008; the learning rate is that of Belkina et al. 2019. */
 #include "tsne.h"
 
 #include <math.h>
@@ -37,7 +37,8 @@ static void distances(const struct state *s, const float *x, int64_t d)
         }
 }
 
-/* Row i becomes p_{j|i} (equation 1) for one precision; returns its entropy. nearest keeps the exponentials from vanishing. */
+/* Row i becomes p_{j|i} (equation 1) for one precision; returns its entropy. nearest keeps the exponentials from
+ * vanishing.                                                                                                         */
 static double conditional(const double *square, double *p, int64_t n, int64_t i, double nearest, double precision)
 {
     double sum = 0.0, weighted = 0.0;
