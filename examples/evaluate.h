@@ -4,7 +4,8 @@
 
 #include "report.h"
 
-/* Fills the scores, all but the validation's. On failure hn_last_error() has the sentence. */
-hn_status evaluate(struct run *run, hn_loader *loader, struct scores *scores);
+/* Fills the scores, all but the validation's, and confusion: [classes x classes], row = true class, column = predicted;
+ * NULL: nobody wants it. On failure hn_last_error() has the sentence.                                                  */
+hn_status evaluate(struct run *run, hn_loader *loader, struct scores *scores, int64_t *confusion);
 
 #endif

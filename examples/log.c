@@ -93,6 +93,20 @@ void event_numbers(struct event_log *log, const char *key, const double *values,
     add(log, key, array);
 }
 
+void event_table(struct event_log *log, const char *key, const int64_t *values, int64_t rows, int64_t columns)
+{
+    if (log == NULL)
+        return;
+    json_t *table = json_array();
+    for (int64_t i = 0; i < rows; ++i) {
+        json_t *row = json_array();
+        for (int64_t j = 0; j < columns; ++j)
+            log->failed |= json_array_append_new(row, json_integer(values[i * columns + j])) != 0;
+        log->failed |= json_array_append_new(table, row) != 0;
+    }
+    add(log, key, table);
+}
+
 int event_end(struct event_log *log)
 {
     if (log == NULL)

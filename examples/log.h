@@ -20,6 +20,8 @@ void event_number(struct event_log *log, const char *key, double value);
 void event_flag(struct event_log *log, const char *key, bool value);
 void event_integers(struct event_log *log, const char *key, const int64_t *values, int64_t count);
 void event_numbers(struct event_log *log, const char *key, const double *values, int64_t count);
+/* A list of rows. */
+void event_table(struct event_log *log, const char *key, const int64_t *values, int64_t rows, int64_t columns);
 
 /* Writes the object. 0, or -1 after a sentence on stderr. */
 int event_end(struct event_log *log);

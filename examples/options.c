@@ -144,6 +144,9 @@ static const struct option_row rows[] = {
     {"eval-every", OPTION_INTEGER, AT(eval_every), "1", 1, 100000, "N",
      "epochs from one test to the next; the last epoch is always tested"},
     {"log", OPTION_TEXT, AT(log), NULL, 0, 0, "FILE", "write one JSON object a line: start, every epoch, result"},
+    {"features", OPTION_TEXT, AT(features), NULL, 0, 0, "FILE",
+     "write at the end what the backbone makes of test images, at most 2000\n"
+     "(safetensors: features, labels), which hn_report draws as a map"},
 
     {"Recipes", OPTION_HEADING, 0, NULL, 0, 0, NULL, NULL},
     {"recipe", OPTION_TEXT, AT(recipe), NULL, 0, 0, "NAME",
@@ -278,8 +281,10 @@ static int check(const struct options *o)
         complain("--eval-only trains nothing, so there is nothing to --save");
         return -1;
     }
-    if (o->seeds.count > 0 && (o->save != NULL || o->eval_only)) {
-        complain("--seeds makes several networks; %s takes one", o->save != NULL ? "--save" : "--eval-only");
+    if (o->seeds.count > 0 && (o->save != NULL || o->features != NULL || o->eval_only)) {
+        complain("--seeds makes several networks; %s takes one", o->save != NULL       ? "--save"
+                                                                 : o->features != NULL ? "--features"
+                                                                                       : "--eval-only");
         return -1;
     }
     for (int32_t i = 0; i < o->seeds.count; ++i)

@@ -76,7 +76,7 @@ struct options {
     int64_t second_epochs;
     double second_lr, tau; /* tau NAN: to be chosen */
 
-    const char *load, *save, *log, *recipe;
+    const char *load, *save, *log, *features, *recipe;
     char *recipe_text; /* what texts may point into */
     bool print_recipe;
     bool eval_only;

@@ -169,6 +169,8 @@ int report_result(const struct run *run, const struct outcome *outcome)
     event_integer(run->log, "train_images", hn_dataset_count(run->data.train));
     log_scores(run->log, &outcome->last);
     event_numbers(run->log, "per_class", outcome->last.per_class, run->data.classes);
+    if (run->confusion != NULL)
+        event_table(run->log, "confusion", run->confusion, run->data.classes, run->data.classes);
     if (outcome->best_epoch > 0) {
         event_integer(run->log, "best_epoch", outcome->best_epoch);
         event_number(run->log, "best_validation", 100.0 * outcome->best.validation);

@@ -1,4 +1,5 @@
 /* run.c */
+#include "features.h"
 #include "network.h"
 #include "training.h"
 
@@ -17,7 +18,7 @@ int run_fail(struct run *run, hn_status status, const char *hint)
 }
 
 /* Hours of training must not end at a directory that is not there. */
-static int check_save(const char *path)
+static int check_directory(const char *option, const char *path)
 {
     char directory[4096];
     const char *slash = strrchr(path, '/');
@@ -25,14 +26,28 @@ static int check_save(const char *path)
     snprintf(directory, sizeof directory, "%.*s", length, slash == NULL ? "." : path);
     if (access(directory, W_OK) == 0)
         return DONE;
-    complain("--save is %s, but nothing can be written in the directory %s", path, directory);
+    complain("%s is %s, but nothing can be written in the directory %s", option, path, directory);
+    return FAILED;
+}
+
+static int make_confusion(struct run *run)
+{
+    const size_t classes = (size_t)run->data.classes;
+    if (classes > CONFUSION_CLASSES_MAX)
+        return DONE;
+    run->confusion = calloc(classes * classes, sizeof *run->confusion);
+    if (run->confusion != NULL)
+        return DONE;
+    complain("not enough memory for a confusion matrix");
     return FAILED;
 }
 
 static int prepare(struct run *run)
 {
     const struct options *o = &run->options;
-    if (o->save != NULL && check_save(o->save) != DONE)
+    if (o->save != NULL && check_directory("--save", o->save) != DONE)
+        return FAILED;
+    if (o->features != NULL && check_directory("--features", o->features) != DONE)
         return FAILED;
     if (o->profile && (run->profile = profile_create((int32_t)o->threads, options_precision(o))) == NULL)
         return FAILED;
@@ -49,7 +64,7 @@ static int prepare(struct run *run)
     status = data_open(&run->data, run->context, o);
     if (status != HN_OK)
         return run_fail(run, status, data_hint(o));
-    if (data_check(&run->data) != 0)
+    if (data_check(&run->data) != 0 || make_confusion(run) != DONE)
         return FAILED;
     status = network_create(&run->network, run->context, o, &run->data);
     if (status != HN_OK)
@@ -80,6 +95,8 @@ static int work(struct run *run, struct outcome *outcome)
         code = FAILED;
     if (code == DONE)
         code = run->options.eval_only ? training_test(run, &outcome->last) : training_run(run, outcome);
+    if (code == DONE && run->options.features != NULL)
+        code = features_write(run, run->options.features);
     if ((code == DONE || code == INTERRUPTED) && profile_report(run->profile, run->options.quiet, run->log) != 0)
         code = FAILED;
     if (code == DONE && report_result(run, outcome) != 0)
@@ -96,5 +113,6 @@ int run_whole(struct run *run, struct outcome *outcome)
     data_close(&run->data);
     hn_context_destroy(run->context);
     profile_destroy(run->profile);
+    free(run->confusion);
     return code;
 }

@@ -12,6 +12,8 @@
 /* What the program ends with. */
 enum { DONE = 0, FAILED = 1, BAD_USAGE = 2, INTERRUPTED = 130 };
 
+enum { CONFUSION_CLASSES_MAX = 100 }; /* beyond, the confusion matrix stays out of the log */
+
 struct outcome;
 
 /* All of a run. */
@@ -21,6 +23,7 @@ struct run {
     struct data data;
     hn_hybrid *network;
     hn_transition *transition;
+    int64_t *confusion; /* of the last test, [classes x classes], row = true class; NULL for too many classes */
     struct event_log *log;
     struct progress progress;
     struct profile *profile; /* NULL unless asked for */

@@ -111,10 +111,10 @@ static int train_epoch(struct run *run, struct epoch *epoch)
 int training_test(struct run *run, struct scores *scores)
 {
     struct scores validation = {.validation = NAN};
-    hn_status status = evaluate(run, run->data.testing, scores);
+    hn_status status = evaluate(run, run->data.testing, scores, run->confusion);
     scores->validation = NAN;
     if (status == HN_OK && run->data.validation != NULL) {
-        status = evaluate(run, run->data.validation, &validation);
+        status = evaluate(run, run->data.validation, &validation, NULL);
         scores->validation = validation.report.balanced_accuracy;
     }
     return status == HN_OK ? DONE : run_fail(run, status, "the weights could not be tested");

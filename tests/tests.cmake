@@ -55,5 +55,11 @@ hn_test(loader unit repro oom)
 hn_test(loader_files unit repro oom)
 hn_test(safetensors unit golden oom)
 hn_test(hybrid unit golden repro oom)
+hn_test(embedding unit)
+
+# The numeric part of an example, whose sources are no library.
+set(hn_report_source ${PROJECT_SOURCE_DIR}/examples/hn_report)
+target_sources(test_embedding PRIVATE ${hn_report_source}/pca.c ${hn_report_source}/tsne.c)
+target_include_directories(test_embedding PRIVATE ${hn_report_source})
 
 hn_test_engines(conv exec resnet resnet_imagenet hybrid)

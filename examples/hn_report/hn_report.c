@@ -1,0 +1,140 @@
+/* hn_report.c -- from logs of train_hybrid one HTML page that needs nothing else: tables, curves, accuracy by class
+ * size, confusion matrices, maps of features. `hn_report --help` tells how to use it.
+ *
+ * logs.c reads logs and log_check.c judges them, feature_file.c reads features, pca.c and tsne.c compute their maps;
+ * page.c is the page, with a source for each kind of section: tables.c, curves.c, classes.c, confusion.c, map.c;
+ * plot.c draws.                                                                                                      */
+#include "page.h"
+#include "text.h"
+
+#include <hybridnet.h>
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { DONE = 0, FAILED = 1, BAD_USAGE = 2 };
+
+/* No characters, which are what getopt_long says of unknown short options. */
+enum { OUTPUT = 256, TITLE, FEATURES, HELP, VERSION };
+
+static const char help[] =
+    "Usage: hn_report [OPTION...] LOG...\n\n"
+    "Makes one HTML page of what runs of train_hybrid did: tables of settings and scores, losses and\n"
+    "accuracies by epoch, accuracy by class size, confusion matrices, maps of features. The page holds\n"
+    "all it needs and opens in any browser, without a network; it can be printed.\n\n"
+    "A LOG is what train_hybrid --log wrote; a run may still be going. Plots show at most 12 runs.\n\n"
+    "  --output FILE    the page [report.html]\n"
+    "  --title TEXT     its heading [Long-tailed image classification]\n"
+    "  --features FILE  draw these features by PCA and t-SNE: the first 2000 images of what\n"
+    "                   train_hybrid --features wrote; takes some seconds\n"
+    "  --help           print this text and stop\n"
+    "  --version        print the library's version and stop\n\n"
+    "For example:\n"
+    "  train_hybrid --dataset synthetic --arch resnet8 --epochs 10 --batch 64 --lr 0.1 \\\n"
+    "      --log run.log --features run.safetensors\n"
+    "  hn_report --features run.safetensors run.log\n";
+
+struct options {
+    const char *output, *title, *features;
+};
+
+/* 0: go on with argv[optind]; 1: what was asked for has been printed; -1: bad usage, explained. */
+static int read_options(struct options *options, int argc, char **argv)
+{
+    static const struct option known[] = {
+        {"output", required_argument, NULL, OUTPUT},     {"title", required_argument, NULL, TITLE},
+        {"features", required_argument, NULL, FEATURES}, {"help", no_argument, NULL, HELP},
+        {"version", no_argument, NULL, VERSION},         {NULL, 0, NULL, 0}};
+    *options = (struct options){.output = "report.html", .title = "Long-tailed image classification"};
+    opterr = 0;
+    for (int code; (code = getopt_long(argc, argv, ":", known, NULL)) != -1;) {
+        switch (code) {
+        case OUTPUT:
+            options->output = optarg;
+            break;
+        case TITLE:
+            options->title = optarg;
+            break;
+        case FEATURES:
+            options->features = optarg;
+            break;
+        case HELP:
+            fputs(help, stdout);
+            return 1;
+        case VERSION:
+            printf("hn_report, libhybridnet %s\n", hn_version_string());
+            return 1;
+        case ':':
+            complain("%s needs a value", argv[optind - 1]);
+            return -1;
+        default:
+            if (optopt >= OUTPUT)
+                complain("%s takes no value", argv[optind - 1]);
+            else if (optopt != 0)
+                complain("there is no option -%c", optopt);
+            else
+                complain("there is no option %s (or it abbreviates several)", argv[optind - 1]);
+            return -1;
+        }
+    }
+    if (optind < argc)
+        return 0;
+    complain("no log was named; a run writes one with train_hybrid --log FILE");
+    return -1;
+}
+
+/* The page, to be freed by the caller; NULL after a sentence. */
+static char *make_page(const struct page *page, size_t *size)
+{
+    char *text = NULL;
+    FILE *memory = open_memstream(&text, size);
+    const bool made = memory != NULL && page_write(memory, page) == 0;
+    const bool whole = memory != NULL && !ferror(memory);
+    if (memory == NULL || (fclose(memory) != 0) | !whole)
+        complain("not enough memory for the page");
+    else if (made)
+        return text;
+    free(text);
+    return NULL;
+}
+
+/* It is whole before the old one is touched. */
+static int write_page(const char *path, const struct page *page)
+{
+    size_t size = 0;
+    char *text = make_page(page, &size);
+    if (text == NULL)
+        return FAILED;
+    FILE *file = fopen(path, "wb");
+    bool written = file != NULL && fwrite(text, 1, size, file) == size;
+    if (file != NULL && fclose(file) != 0)
+        written = false;
+    if (!written)
+        complain("the page %s cannot be written: %s", path, strerror(errno));
+    free(text);
+    return written ? DONE : FAILED;
+}
+
+int main(int argc, char **argv)
+{
+    struct options options;
+    struct features features = {0};
+    struct logs logs = {.trials = NULL};
+    int code = read_options(&options, argc, argv);
+    if (code < 0)
+        fputs("hn_report --help lists all options.\n", stderr);
+    if (code != 0)
+        return code > 0 ? DONE : BAD_USAGE;
+    for (int i = optind; i < argc && code == DONE; ++i)
+        code = logs_read(&logs, argv[i]) == 0 ? DONE : FAILED;
+    if (code == DONE && options.features != NULL && features_read(&features, options.features) != 0)
+        code = FAILED;
+    const struct page page = {options.title, &logs, options.features != NULL ? &features : NULL, options.features};
+    if (code == DONE)
+        code = write_page(options.output, &page);
+    features_free(&features);
+    logs_free(&logs);
+    return code;
+}

@@ -1,0 +1,272 @@
+/* logs.c -- reads JSON Lines into trials. */
+#include "logs.h"
+
+#include "log_check.h"
+#include "text.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const size_t file_bytes_max = (size_t)1 << 28;
+static const double number_max = 1e100; /* beyond, differences might overflow */
+
+/* What one file adds. */
+struct reading {
+    struct logs *logs;
+    const char *path, *name; /* name: without directory */
+    int name_length;         /* and without suffix      */
+    size_t first;            /* trial of this file      */
+    struct trial *trial;     /* the current one         */
+    size_t events;           /* that the page uses      */
+};
+
+static int no_memory(const char *path)
+{
+    complain("not enough memory for %s", path);
+    return -1;
+}
+
+/* ---- values ------------------------------------------------------------------------------------------------------ */
+
+static double number_of(const json_t *value)
+{
+    const double number = json_is_number(value) ? json_number_value(value) : NAN;
+    return fabs(number) <= number_max ? number : NAN;
+}
+
+static const json_t *value_of(const struct trial *trial, const char *key)
+{
+    const json_t *value = json_object_get(trial->result, key);
+    return value != NULL && !json_is_null(value) ? value : json_object_get(trial->start, key);
+}
+
+double trial_number(const struct trial *trial, const char *key)
+{
+    return number_of(value_of(trial, key));
+}
+
+const char *trial_text(const struct trial *trial, const char *key)
+{
+    return json_string_value(value_of(trial, key));
+}
+
+const json_t *trial_list(const struct trial *trial, const char *key)
+{
+    return value_of(trial, key);
+}
+
+double list_number(const json_t *list, size_t index)
+{
+    return number_of(json_array_get(list, index));
+}
+
+/* ---- events ------------------------------------------------------------------------------------------------------ */
+
+static int add_trial(struct reading *r)
+{
+    struct logs *logs = r->logs;
+    if (logs->count == logs->room) {
+        const size_t room = logs->room == 0 ? 8 : 2 * logs->room;
+        struct trial *trials = realloc(logs->trials, room * sizeof *trials);
+        if (trials == NULL)
+            return -1;
+        logs->trials = trials;
+        logs->room = room;
+    }
+    r->trial = &logs->trials[logs->count++];
+    *r->trial = (struct trial){.label = NULL};
+    return 0;
+}
+
+static int add_epoch(struct trial *trial, const json_t *event)
+{
+    if (trial->epoch_count == trial->epoch_room) {
+        const size_t room = trial->epoch_room == 0 ? 64 : 2 * trial->epoch_room;
+        struct epoch_row *epochs = realloc(trial->epochs, room * sizeof *epochs);
+        if (epochs == NULL)
+            return -1;
+        trial->epochs = epochs;
+        trial->epoch_room = room;
+    }
+    trial->epochs[trial->epoch_count++] = (struct epoch_row){number_of(json_object_get(event, "epoch")),
+                                                             number_of(json_object_get(event, "alpha")),
+                                                             number_of(json_object_get(event, "loss")),
+                                                             number_of(json_object_get(event, "loss_feature")),
+                                                             number_of(json_object_get(event, "loss_classifier")),
+                                                             number_of(json_object_get(event, "top1")),
+                                                             number_of(json_object_get(event, "validation")),
+                                                             number_of(json_object_get(event, "images_per_second"))};
+    return 0;
+}
+
+static void replace(json_t **place, json_t *event)
+{
+    json_decref(*place);
+    *place = json_incref(event);
+}
+
+/* A start begins a run; so does whatever comes first in a file. */
+static int take_event(struct reading *r, json_t *event)
+{
+    const char *name = json_string_value(json_object_get(event, "event"));
+    const bool start = strcmp(name, "start") == 0, epoch = strcmp(name, "epoch") == 0;
+    const bool result = strcmp(name, "result") == 0;
+    r->events++;
+    if (strcmp(name, "seeds") == 0) {
+        char label[256];
+        snprintf(label, sizeof label, "%.*s", r->name_length, r->name);
+        json_t *log = json_string(label);
+        json_t *entry = json_pack("{s:o?, s:O}", "log", log, "event", event);
+        return json_array_append_new(r->logs->seeds, entry);
+    }
+    if ((start || r->trial == NULL) && add_trial(r) != 0)
+        return -1;
+    if (start)
+        replace(&r->trial->start, event);
+    if (epoch && add_epoch(r->trial, event) != 0)
+        return -1;
+    if ((!start && !epoch) || (epoch && json_is_number(json_object_get(event, "top1"))))
+        replace(&r->trial->result, event);
+    r->trial->finished |= result;
+    return 0;
+}
+
+/* ---- files ------------------------------------------------------------------------------------------------------- */
+
+/* All of a file and a 0 behind it, to be freed by the caller; NULL after a sentence. */
+static char *read_file(const char *path, size_t *size)
+{
+    FILE *file = fopen(path, "rb");
+    if (file == NULL) {
+        complain("%s cannot be read: %s", path, strerror(errno));
+        return NULL;
+    }
+    char *text = NULL;
+    size_t room = 1 << 16, got = 1;
+    *size = 0;
+    errno = 0;
+    while (got > 0) {
+        char *longer = *size <= file_bytes_max ? realloc(text, room + 1) : NULL;
+        if (longer == NULL)
+            break;
+        text = longer;
+        got = fread(text + *size, 1, room - *size, file);
+        *size += got;
+        room += *size == room ? room : 0;
+    }
+    const bool whole = got == 0 && !ferror(file);
+    if (ferror(file))
+        complain("%s cannot be read: %s", path, strerror(errno));
+    else if (!whole)
+        complain("%s is longer than 256 MiB or than memory; is it a log of train_hybrid --log?", path);
+    fclose(file);
+    if (!whole) {
+        free(text);
+        return NULL;
+    }
+    text[*size] = '\0';
+    return text;
+}
+
+static int add_note(struct logs *logs, const char *path, long line)
+{
+    char note[512];
+    snprintf(note, sizeof note, "The last line of %.400s, line %ld, has no end yet and was left out.", path, line);
+    json_t *text = json_string(note);
+    return json_array_append_new(logs->notes,
+                                 text != NULL ? text : json_string("The last line of a log was left out."));
+}
+
+static int take_line(struct reading *r, const char *text, size_t length, long line, bool ended)
+{
+    json_error_t error;
+    json_t *event = json_loadb(text, length, 0, &error);
+    if (event == NULL && !ended)
+        return add_note(r->logs, r->name, line); /* it is being written, or what wrote it was stopped */
+    if (event == NULL) {
+        complain("%s, line %ld: %s; is it a log of train_hybrid --log?", r->path, line, error.text);
+        return -1;
+    }
+    int code = log_check(event, r->path, line);
+    if (code == 0 && take_event(r, event) != 0)
+        code = no_memory(r->path);
+    json_decref(event);
+    return code < 0 ? -1 : 0;
+}
+
+static int take_lines(struct reading *r, const char *text, size_t size)
+{
+    long line = 1;
+    int code = 0;
+    for (const char *at = text, *end = text + size; at < end && code == 0; ++line) {
+        const char *stop = memchr(at, '\n', (size_t)(end - at));
+        const size_t length = (size_t)((stop == NULL ? end : stop) - at);
+        bool blank = true;
+        for (size_t i = 0; i < length && blank; ++i)
+            blank = at[i] == ' ' || at[i] == '\t' || at[i] == '\r';
+        if (!blank)
+            code = take_line(r, at, length, line, stop != NULL);
+        at += length + 1;
+    }
+    return code;
+}
+
+/* "name", or "name, seed 3" where a file has several runs. */
+static int name_trials(struct reading *r)
+{
+    for (size_t i = r->first; i < r->logs->count; ++i) {
+        struct trial *trial = &r->logs->trials[i];
+        const double seed = trial_number(trial, "seed");
+        char label[300];
+        if (r->logs->count - r->first == 1)
+            snprintf(label, sizeof label, "%.*s", r->name_length, r->name);
+        else if (isnan(seed))
+            snprintf(label, sizeof label, "%.*s, run %zu", r->name_length, r->name, i - r->first + 1);
+        else
+            snprintf(label, sizeof label, "%.*s, seed %.0f", r->name_length, r->name, seed);
+        trial->label = strdup(label);
+        if (trial->label == NULL)
+            return no_memory(r->path);
+    }
+    return 0;
+}
+
+int logs_read(struct logs *logs, const char *path)
+{
+    const char *slash = strrchr(path, '/'), *name = slash == NULL ? path : slash + 1, *dot = strrchr(name, '.');
+    const size_t length = dot == NULL || dot == name ? strlen(name) : (size_t)(dot - name);
+    struct reading r = {logs, path, name, length < 200 ? (int)length : 200, logs->count, NULL, 0};
+    if (logs->seeds == NULL)
+        logs->seeds = json_array();
+    if (logs->notes == NULL)
+        logs->notes = json_array();
+    size_t size = 0;
+    char *text = read_file(path, &size);
+    if (text == NULL)
+        return -1;
+    int code = take_lines(&r, text, size);
+    free(text);
+    if (code == 0 && r.events == 0) {
+        complain(size == 0 ? "%s is empty; has the run that writes it started?"
+                           : "%s has no event of a run; is it a log of train_hybrid --log?",
+                 path);
+        code = -1;
+    }
+    return code == 0 ? name_trials(&r) : code;
+}
+
+void logs_free(struct logs *logs)
+{
+    for (size_t i = 0; i < logs->count; ++i) {
+        json_decref(logs->trials[i].start);
+        json_decref(logs->trials[i].result);
+        free(logs->trials[i].epochs);
+        free(logs->trials[i].label);
+    }
+    free(logs->trials);
+    json_decref(logs->seeds);
+    json_decref(logs->notes);
+    *logs = (struct logs){.trials = NULL};
+}

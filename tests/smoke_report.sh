@@ -1,0 +1,208 @@
+#!/bin/sh
+# smoke_report.sh TRAIN_HYBRID HN_REPORT: the report from the outside: a page of real runs has every section and needs
+# nothing else; runs that still go, and logs that lack things, have a page; logs that are broken are refused by file and line.
+set -eu
+train=$1
+program=$2
+directory=$(mktemp -d)
+trap 'rm -rf "$directory"' EXIT
+cd "$directory"
+failures=0
+
+fail() {
+    echo "smoke_report: $*" >&2
+    failures=$((failures + 1))
+}
+
+small() {
+    "$train" --dataset synthetic --synthetic-images 400 --imbalance 10 --arch resnet8 --epochs 2 --batch 32 --lr 0.05 \
+        --quiet "$@"
+}
+
+# whole PAGE: well formed, complete, self-contained.
+whole() {
+    [ "$(grep -o '<svg' "$1" | wc -l)" -eq "$(grep -o '</svg>' "$1" | wc -l)" ] || fail "$1: <svg> and </svg> do not balance"
+    if command -v xmllint >/dev/null; then
+        xmllint --noout "$1" || fail "$1 is not well formed"
+    fi
+    for section in settings scores training accuracy classes confusion features; do
+        [ "$(grep -c "<section id=\"$section\">" "$1")" -eq 1 ] || fail "$1 has no section $section"
+    done
+    outside=$(grep -oE '(https?:)?//[^"<> ]+' "$1" | grep -vx 'http://www.w3.org/2000/svg' || true)
+    [ -z "$outside" ] || fail "$1 refers to $outside"
+    ! grep -qE '<script|<link|<img|src=|url\(|@import' "$1" || fail "$1 loads something"
+    ! grep -qiE '[" >,(](nan|-nan|inf|-inf)[" <,)]' "$1" || fail "$1 shows a number that is none"
+}
+
+# page NAME TEXT: the log has a page that holds TEXT. The log is on the standard input.
+page() {
+    cat >"$1"
+    if "$program" --output page.html "$1" 2>output; then
+        cp page.html "$1.html"
+        whole "$1.html"
+        grep -qF -e "$2" page.html || fail "$1: no '$2' on the page"
+    else
+        fail "$1 is refused: $(cat output)"
+    fi
+}
+
+# refused STATUS TEXT ARGUMENTS...: no page, that status, and one sentence that has the text.
+refused() {
+    status=$1 text=$2 got=0
+    shift 2
+    rm -f none.html
+    "$program" --output none.html "$@" >output 2>&1 || got=$?
+    [ "$got" -eq "$status" ] || fail "hn_report $*: status $got, not $status"
+    grep -qF -e "$text" output || fail "hn_report $*: no '$text' in: $(cat output)"
+    [ ! -e none.html ] || fail "hn_report $*: wrote a page"
+}
+
+# bad NAME TEXT: the log on the standard input is refused with TEXT.
+bad() {
+    cat >"$1"
+    refused 1 "$2" "$1"
+}
+
+# ---- what train_hybrid writes for it ---------------------------------------------------------------------------------
+small --method hybrid-sc --validation 0.1 --log sc.log --features sc.safetensors || fail "train_hybrid: status $?"
+small --method ce --log ce.log
+small --method ce --epochs 1 --seeds 1,2 --log seeds.log
+[ "$(grep -c '"event":"result".*"confusion":\[\[[0-9,]*\],\[' sc.log)" -eq 1 ] || fail "no confusion matrix in the log"
+sed -n 's/.*"confusion":\[\(\[[^"]*\]\)\],.*/\1/p' sc.log | tr -d '[' | tr ']' '\n' | grep . | sed 's/^,//' |
+    awk -F, '{ rows++; if (NF != 10) bad = 1; for (i = 1; i <= NF; i++) sum += $i } END { exit bad || rows != 10 || sum != 80 }' ||
+    fail "the confusion matrix does not hold the 80 test images"
+small --method hybrid-sc --validation 0.1 --threads 2 --workers 2 --features again.safetensors
+cmp sc.safetensors again.safetensors || fail "the features depend on the number of threads"
+for text in "--seeds makes several networks; --features takes one" "--features is no-directory/x"; do
+    case $text in *seeds*) set -- --seeds 1,2 --features x ;; *) set -- --features no-directory/x ;; esac
+    small "$@" >output 2>&1 && fail "train_hybrid $* goes on"
+    grep -qF -e "$text" output || fail "train_hybrid $*: no '$text' in: $(cat output)"
+done
+
+# ---- a page of real runs -----------------------------------------------------------------------------------------------
+"$program" --output real.html --title 'Tails & <heads>' --features sc.safetensors sc.log ce.log seeds.log ||
+    fail "real logs: status $?"
+whole real.html
+for text in '<h1>Tails &amp; &lt;heads&gt;</h1>' '4 runs of' 'seeds, seed 2' 'mean of 2 seeds' 'sc + ce' 'synthetic' 'resnet8' \
+    '75.3 k' '80 test images from' 'which sc wrote' 'Perplexity 26.3' '% of the variance' 'class="ring"' 'predicted class' \
+    'Loss of the feature branch' 'Validation images' 'finished'; do
+    grep -qF -e "$text" real.html || fail "no '$text' on the page of real runs"
+done
+[ "$(grep -c 'Confusion matrix of' real.html)" -eq 4 ] || fail "not four confusion matrices"
+top1=$(sed -n 's/.*"event":"result".*"top1":\([0-9.]*\).*/\1/p' sc.log | awk '{ printf "%.2f", $1 }')
+grep -qE ">(<strong>)?$top1<" real.html || fail "the page has not the log's top-1, $top1"
+"$program" --output same.html --title 'Tails & <heads>' --features sc.safetensors sc.log ce.log seeds.log
+cmp real.html same.html || fail "the same logs gave another page"
+"$program" ce.log || fail "without options: status $?"
+grep -qF 'No features were given' report.html || fail "no word about missing features"
+set -- ce.log ce.log ce.log ce.log ce.log
+"$program" --output many.html "$@" "$@" "$@" || fail "15 logs: status $?"
+whole many.html
+grep -qF 'There are 15 runs; the plots show the first 12.' many.html || fail "15 runs: no word about it"
+
+# A browser has the last word, where there is one that starts here.
+if command -v chromium >/dev/null && HOME=$directory timeout 120 chromium --headless --no-sandbox --disable-gpu \
+    --user-data-dir="$directory/browser" --dump-dom "file://$directory/real.html" >dom 2>browser.err; then
+    for text in '<section id="features">' 't-SNE' '</html>'; do
+        grep -qF "$text" dom || fail "chromium does not see $text"
+    done
+fi
+
+# ---- logs that lack things: a page without them -----------------------------------------------------------------------
+head -n 1 sc.log | page started.log 'no test yet'
+head -n 2 sc.log | page going.log 'so far'
+head -c 400 sc.log | sed 's/^/{"event":"epoch","epoch":1,"loss":2}\n/' | tr -d '\000' | page cut.log 'has no end yet'
+sed 's/"confusion":\[\[.*\]\],//' sc.log | page plain.log 'No log has a confusion matrix'
+page nulls.log 'no test yet' <<'END'
+{"event":"start","dataset":null,"epochs":null,"class_counts":null}
+{"event":"epoch","epoch":1,"loss":null}
+END
+page unknown.log 'no test yet' <<'END'
+{"event":"start","later":{"x":[1,"2"]}}
+{"event":"of a later version","epoch":"one"}
+END
+page lengths.log 'No log has a result with class sizes' <<'END'
+{"event":"start","class_counts":[10,5]}
+{"event":"result","top1":1,"per_class":[1,2,3]}
+END
+page extreme.log 'finished' <<'END'
+{"event":"start","class_counts":[1e99,0,-3,1],"imbalance":1e308,"epochs":-1,"seed":1e99}
+{"event":"epoch","epoch":1e99,"loss":-1e99,"alpha":1e-300,"top1":1e300,"images_per_second":-0.0}
+{"event":"epoch","epoch":-1e99,"loss":1e99,"alpha":7,"validation":-1}
+{"event":"result","per_class":[1e50,1,2,-1e50],"confusion":[[9223372036854775807,0],[0,0]],"seconds":-1,"best_epoch":0.5}
+END
+page flat.log 'finished' <<'END'
+{"event":"epoch","epoch":0,"loss":0,"alpha":0,"top1":0}
+{"event":"result","per_class":[0],"class_counts":[7],"confusion":[[0]]}
+END
+page '<b>&".log' '&lt;b&gt;&amp;&quot;' <<'END'
+{"event":"start","method":"</td><script>alert(1)</script>","dataset":"\u0001\"'&","arch":"\ud83d\ude00"}
+END
+
+# ---- logs that are broken: a sentence with file and line ---------------------------------------------------------------
+printf '' | bad empty.log 'empty.log is empty'
+printf '\n \n' | bad blank.log 'blank.log has no event'
+printf '{"event":"start"}\n{"event":"epoch",\n' | bad broken.log 'broken.log, line 2: '
+printf '{"event":"start","epochs":"200"}\n' | bad text.log 'text.log, line 1: "epochs" is not a number'
+printf '\n{"event":"start","class_counts":[1,"2"]}\n' | bad list.log 'list.log, line 2: "class_counts" is not a list of numbers'
+printf '{"event":"result","confusion":[[1,2],[3]]}\n' | bad ragged.log 'ragged.log, line 1: "confusion" is not a list of rows'
+printf '{"event":"result","confusion":[[-1]]}\n' | bad negative.log '"confusion" is not a list of rows'
+printf '{"event":"start","method":["ce"]}\n' | bad method.log '"method" is not text'
+printf '{"event":"epoch","loss":1e999}\n' | bad overflow.log 'overflow.log, line 1: '
+printf '{"event":7}\n' | bad event.log 'event.log, line 1: no "event"'
+printf '[1]\n' | bad array.log 'array.log, line 1: no "event"'
+printf '{"event":"start","x":"\377"}\n' | bad latin.log 'latin.log, line 1: '
+printf '{"event":"peaks"}\n' | bad other.log 'other.log has no event'
+head -c 5000 /dev/urandom | sed 's/^/x/' | bad random.log 'random.log, line 1: '
+{ head -c 100000 /dev/zero | tr '\000' '[' && echo; } | bad deep.log 'deep.log, line 1: '
+refused 1 'gone.log cannot be read' gone.log
+refused 1 'cannot be read' "$directory"
+refused 1 'empty.log is empty' ce.log empty.log
+
+# ---- features that are broken ------------------------------------------------------------------------------------------
+# features_file HEADER DATA: a safetensors file by hand; its header has less than 256 bytes, the data is for printf.
+features_file() {
+    # shellcheck disable=SC2059 # both are formats by purpose
+    { printf "\\$(printf %o ${#1})\\0\\0\\0\\0\\0\\0\\0" && printf '%s' "$1" && printf "$2"; } >bad.safetensors
+}
+rows='"features":{"dtype":"F32","shape":[1,1],"data_offsets":[0,4]}'
+labels='"labels":{"dtype":"I32","shape":[1],"data_offsets":[4,8]}'
+one='\0\0\200\077'
+features_file "{$rows,$labels}" "$one\\3\\0\\0\\0"
+"$program" --features bad.safetensors --output page.html ce.log || fail "features of one image: status $?"
+whole page.html
+grep -qF 'There is no t-SNE' page.html || fail "features of one image: no word about t-SNE"
+features_file "{$rows,$labels}" '\0\0\300\177\0\0\0\0'
+refused 1 'bad.safetensors: the features of image 0 are not finite' --features bad.safetensors ce.log
+features_file "{$rows,$labels}" "$one\\377\\377\\377\\377"
+refused 1 'the label of image 0 is -1' --features bad.safetensors ce.log
+features_file "{$rows}" "$one"
+refused 1 'has no "labels"' --features bad.safetensors ce.log
+features_file '{"features":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"labels":{"dtype":"I32","shape":[1],"data_offsets":[4,8]}}' \
+    "$one\\0\\0\\0\\0"
+refused 1 'must have f32 features' --features bad.safetensors ce.log
+head -c 1000 sc.safetensors >bad.safetensors
+refused 1 'bad.safetensors' --features bad.safetensors ce.log
+refused 1 'gone.safetensors' --features gone.safetensors ce.log
+
+# ---- usage ---------------------------------------------------------------------------------------------------------------
+refused 2 'no log was named'
+refused 2 'there is no option --titel' --titel x ce.log
+refused 2 '--title needs a value' --title
+refused 2 'there is no option -x' -x ce.log
+"$program" --output no-directory/x.html ce.log >output 2>&1 && fail "a page in no directory"
+"$train" --help | grep -q -e "^  --features FILE" || fail "train_hybrid --help does not name --features"
+grep -qF 'no-directory/x.html cannot be written' output || fail "no-directory: $(cat output)"
+if [ -e /dev/full ]; then
+    "$program" --output /dev/full ce.log >output 2>&1 && fail "a page on a full disk"
+    grep -qF '/dev/full cannot be written' output || fail "full disk: $(cat output)"
+fi
+refused 2 'takes no value' --version=1
+"$program" --help >output || fail "--help: status $?"
+for option in output title features help version; do
+    grep -q -e "^  --$option" output || fail "--help does not name --$option"
+done
+"$program" --version | grep -q libhybridnet || fail "--version does not name the library"
+
+[ "$failures" -eq 0 ] || exit 1
+echo "smoke_report: all well"
