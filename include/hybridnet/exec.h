@@ -24,6 +24,12 @@ HN_API size_t hn_exec_bytes(const hn_exec *exec);
  * memory for these rows than for the planned ones.                                                                   */
 HN_API HN_MUST_CHECK hn_status hn_exec_forward(hn_exec *exec, const hn_tensor *x, const hn_tensor **y);
 
+/* As hn_exec_forward, for rows that it has been given before: running statistics, which have counted them, stay as they
+ * are, and *y has the bits it had. For gradients of more rows than fit into memory: forward part by part, the loss of all
+ * rows, then part by part forward again and backward (Gao et al. 2021, "Scaling deep contrastive learning batch size under
+ * memory limited setup"; hn_hybrid_options.micro_batch does that).                                                      */
+HN_API HN_MUST_CHECK hn_status hn_exec_forward_again(hn_exec *exec, const hn_tensor *x, const hn_tensor **y);
+
 /* Runs the layer backward for the last forward: adds to the parameters' gradients; dx (may be NULL) is overwritten
  * with the gradient of x. Once for each forward. HN_E_STATE without one or in HN_MODE_INFER.                        */
 HN_API HN_MUST_CHECK hn_status hn_exec_backward(hn_exec *exec, const hn_tensor *dy, hn_tensor *dx);

@@ -31,6 +31,13 @@ typedef struct hn_hybrid_options {
     hn_desc input;            /* of one batch: f32, N x H x W x C; N: the largest number of rows a step or an evaluation
                                  will bring (views counted)                                                            */
     const hn_sgd_options *sgd; /* copied; NULL: defaults                                                              */
+
+    /* ---- since 0.2 ---- */
+    int64_t micro_batch;      /* rows that go through the network at once, >= 0; 0 (default): all. A larger batch is taken
+                                 in parts of at most so many rows, equal but for one, and each part but the last twice
+                                 (GradCache, Gao et al. 2021): memory is a part's, the loss still that of the whole batch,
+                                 a step costs a forward pass more, about 4/3. Gradients are those of the whole batch, but
+                                 for the batch norms, whose statistics are each part's                                 */
 } hn_hybrid_options;
 
 /* Filled by a step. */

@@ -94,11 +94,12 @@ static void update_running(const hni_norm *b, int64_t rows, const float *mean, c
     }
 }
 
-void hni_norm_end_statistics(const hni_norm *b, const hni_batchnorm_pass *pass, void *workspace)
+void hni_norm_end_statistics(const hni_norm *b, const hni_batchnorm_pass *pass, bool again, void *workspace)
 {
     float *mean = workspace, *var = (float *)(void *)((char *)workspace + channel_bytes(b));
     hni_batchnorm_end_statistics(pass, mean, var);
-    update_running(b, pass->b.rows, mean, var);
+    if (!again)
+        update_running(b, pass->b.rows, mean, var);
 }
 
 void hni_norm_begin_forward(const hni_norm *b, hni_batchnorm_pass *pass, const hni_batchnorm *k, int32_t mode,
@@ -186,7 +187,7 @@ static hn_status forward(void *self, const hn_layer_call *call)
     if (call->mode == HN_MODE_TRAIN) {
         hni_batchnorm_begin_statistics(&pass, &k, call->x, call->scratch);
         hni_batchnorm_run(call->num_threads, &pass, hni_batchnorm_statistics);
-        hni_norm_end_statistics(b, &pass, call->workspace);
+        hni_norm_end_statistics(b, &pass, call->again != 0, call->workspace);
     }
     hni_norm_begin_forward(b, &pass, &k, call->mode, call->x, call->addend, call->relu, call->y, call->workspace,
                            call->scratch);

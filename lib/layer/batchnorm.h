@@ -26,8 +26,9 @@ size_t hni_norm_workspace_bytes(const hni_norm *b);
 /* The passes of kernel/batchnorm.h with this layer's parameters. Arrays are of dtype; the caller calls the passes'
  * functions for the parts between begin and end.                                                                      */
 hni_batchnorm hni_norm_kernel(const hni_norm *b, int32_t dtype, int64_t rows, int64_t part_rows);
-/* After hni_batchnorm_begin_statistics: keeps them in workspace and updates the running ones. */
-void hni_norm_end_statistics(const hni_norm *b, const hni_batchnorm_pass *pass, void *workspace);
+/* After hni_batchnorm_begin_statistics: keeps them in workspace and, unless these rows have been run before, updates the
+ * running ones. */
+void hni_norm_end_statistics(const hni_norm *b, const hni_batchnorm_pass *pass, bool again, void *workspace);
 /* In training with the statistics in workspace, in inference with the running ones. */
 void hni_norm_begin_forward(const hni_norm *b, hni_batchnorm_pass *pass, const hni_batchnorm *k, int32_t mode,
                             const void *x, const void *addend, int32_t relu, void *y, const void *workspace,

@@ -99,7 +99,7 @@ static hn_status forward(void *self, const hn_layer_call *call)
     }
     hni_batchnorm_begin_statistics(&pass, &k, m.z, m.norm_scratch);
     HNI_TRY(convolve(u, call, &g, &m, &pass, hni_batchnorm_statistics));
-    hni_norm_end_statistics(&u->norm, &pass, m.statistics);
+    hni_norm_end_statistics(&u->norm, &pass, call->again != 0, m.statistics);
     hni_norm_begin_forward(&u->norm, &pass, &k, call->mode, m.z, call->addend, relu, call->y, m.statistics,
                            m.norm_scratch);
     hni_batchnorm_run(call->num_threads, &pass, hni_batchnorm_forward);

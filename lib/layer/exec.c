@@ -82,32 +82,42 @@ static bool fits(const hn_desc *desc, const hn_desc *planned)
     return hni_desc_equal(desc, &same) && desc->dim[0] >= 1 && desc->dim[0] <= planned->dim[0];
 }
 
-hn_status hn_exec_forward(hn_exec *exec, const hn_tensor *x, const hn_tensor **y)
+static hn_status run(hn_exec *exec, const hn_tensor *x, bool again, const hn_tensor **y, const char *function)
 {
     char got[HNI_DESC_TEXT], want[HNI_DESC_TEXT];
-    HNI_FAIL_IF(exec == NULL || x == NULL || y == NULL, HN_E_ARG, "hn_exec_forward: %s is NULL",
+    HNI_FAIL_IF(exec == NULL || x == NULL || y == NULL, HN_E_ARG, "%s: %s is NULL", function,
                 exec == NULL ? "exec"
                 : x == NULL  ? "x"
                              : "y");
-    HNI_FAIL_IF(!fits(&x->desc, &exec->planned), HN_E_SHAPE,
-                "hn_exec_forward: x is %s; the executor was planned for %s", hni_desc_text(&x->desc, got),
-                hni_desc_text(&exec->planned, want));
+    HNI_FAIL_IF(!fits(&x->desc, &exec->planned), HN_E_SHAPE, "%s: x is %s; the executor was planned for %s", function,
+                hni_desc_text(&x->desc, got), hni_desc_text(&exec->planned, want));
     hn_layer_plan plan;
     HNI_TRY(hn_layer_plan_call(exec->layer, &x->desc, exec->mode, exec->call.num_threads, &plan));
     HNI_FAIL_IF(plan.workspace_bytes > exec->workspace_bytes || plan.scratch_bytes > exec->scratch_bytes, HN_E_STATE,
-                "hn_exec_forward: the %s wants more memory for %" PRId64 " rows (%zu and %zu bytes) than for %" PRId64
+                "%s: the %s wants more memory for %" PRId64 " rows (%zu and %zu bytes) than for %" PRId64
                 " (%zu and %zu)",
-                hn_layer_kind(exec->layer), x->desc.dim[0], plan.workspace_bytes, plan.scratch_bytes,
+                function, hn_layer_kind(exec->layer), x->desc.dim[0], plan.workspace_bytes, plan.scratch_bytes,
                 exec->planned.dim[0], exec->workspace_bytes, exec->scratch_bytes);
     exec->ready = false;
     exec->call.input = x->desc;
     exec->call.output = plan.output;
     exec->call.x = x->data;
+    exec->call.again = again;
     exec->y.desc = plan.output;
     HNI_TRY(hn_layer_forward(exec->layer, &exec->call));
     exec->ready = exec->mode == HN_MODE_TRAIN;
     *y = &exec->y;
     return HN_OK;
+}
+
+hn_status hn_exec_forward(hn_exec *exec, const hn_tensor *x, const hn_tensor **y)
+{
+    return run(exec, x, false, y, "hn_exec_forward");
+}
+
+hn_status hn_exec_forward_again(hn_exec *exec, const hn_tensor *x, const hn_tensor **y)
+{
+    return run(exec, x, true, y, "hn_exec_forward_again");
 }
 
 hn_status hn_exec_backward(hn_exec *exec, const hn_tensor *dy, hn_tensor *dx)

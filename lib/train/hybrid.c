@@ -4,10 +4,8 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/options.h"
-#include "base/tensor.h"
 
 #include <inttypes.h>
-#include <math.h>
 #include <string.h>
 
 void hn_hybrid_options_init(hn_hybrid_options *options, size_t struct_size)
@@ -29,8 +27,8 @@ static hn_status check_parts(const hn_hybrid_parts *p)
     return HN_OK;
 }
 
-/* Executors and gradient of one head; features: what the backbone puts out. */
-static hn_status create_branch(hni_branch *branch, hn_context *context, const char *name, const hn_desc *features)
+/* Executors and arrays of one head; features: what the backbone puts out for the rows that run at once. */
+static hn_status create_branch(const hn_hybrid *h, hni_branch *branch, const char *name, const hn_desc *features)
 {
     hn_desc output;
     char text[HNI_DESC_TEXT];
@@ -45,8 +43,11 @@ static hn_status create_branch(hni_branch *branch, hn_context *context, const ch
                     "hn_hybrid_create: the %s puts out %" PRId64 " columns; the loss's %s have %" PRId64, name,
                     output.dim[1], param.name, desc->dim[desc->ndim - 1]);
     }
-    HNI_TRY(hn_exec_create(&branch->train, context, branch->head, features, HN_MODE_TRAIN));
-    return hn_tensor_create(&branch->gradient, context, &output);
+    HNI_TRY(hn_exec_create(&branch->train, h->context, branch->head, features, HN_MODE_TRAIN));
+    output.dim[0] = h->rows;
+    if (h->at_once < h->rows)
+        HNI_TRY(hn_tensor_create(&branch->output, h->context, &output));
+    return hn_tensor_create(&branch->gradient, h->context, &output);
 }
 
 /* An optimizer of the parameters from `first` on takes the place of the one before. */
@@ -69,17 +70,21 @@ static hn_status replace_optimizer(hn_hybrid *h, int64_t first)
 
 static hn_status create_all(hn_hybrid *h, const hn_hybrid_options *o)
 {
-    hn_desc features;
+    hn_desc input = o->input, features;
     char text[HNI_DESC_TEXT];
     HNI_FAIL_IF(o->input.ndim != 4 || o->input.dtype != HN_F32, HN_E_SHAPE,
                 "hn_hybrid_create: options.input is %s; it must be f32 N x H x W x C", hni_desc_text(&o->input, text));
-    HNI_TRY(hn_layer_output(h->backbone, &o->input, &features));
+    HNI_FAIL_IF(o->micro_batch < 0, HN_E_ARG,
+                "hn_hybrid_create: options.micro_batch is %" PRId64 "; it must not be negative", o->micro_batch);
     h->rows = o->input.dim[0];
+    h->at_once = o->micro_batch > 0 && o->micro_batch < h->rows ? o->micro_batch : h->rows;
+    input.dim[0] = h->at_once;
+    HNI_TRY(hn_layer_output(h->backbone, &input, &features));
     if (h->feature.head != NULL)
-        HNI_TRY(create_branch(&h->feature, h->context, "projection", &features));
-    HNI_TRY(create_branch(&h->classifier, h->context, "classifier", &features));
-    HNI_TRY(hn_exec_create(&h->backbone_train, h->context, h->backbone, &o->input, HN_MODE_TRAIN));
-    HNI_TRY(hn_exec_create(&h->backbone_infer, h->context, h->backbone, &o->input, HN_MODE_INFER));
+        HNI_TRY(create_branch(h, &h->feature, "projection", &features));
+    HNI_TRY(create_branch(h, &h->classifier, "classifier", &features));
+    HNI_TRY(hn_exec_create(&h->backbone_train, h->context, h->backbone, &input, HN_MODE_TRAIN));
+    HNI_TRY(hn_exec_create(&h->backbone_infer, h->context, h->backbone, &input, HN_MODE_INFER));
     HNI_TRY(hn_exec_create(&h->classifier_infer, h->context, h->classifier.head, &features, HN_MODE_INFER));
     HNI_TRY(hn_tensor_create(&h->features_gradient, h->context, &features));
     HNI_TRY(hni_hybrid_list_params(h));
@@ -100,6 +105,7 @@ static void destroy_own(hn_hybrid *h)
     hni_branch *branches[] = {&h->feature, &h->classifier};
     for (int i = 0; i < 2; ++i) {
         hn_exec_destroy(branches[i]->train);
+        hn_tensor_destroy(branches[i]->output);
         hn_tensor_destroy(branches[i]->gradient);
     }
     hni_release(h->context, h, sizeof *h);
@@ -150,69 +156,6 @@ hn_status hn_hybrid_init_params(hn_hybrid *hybrid, const hn_rng *rng)
     HNI_TRY(hn_layer_init_params(hybrid->feature.head, &stream));
     hn_rng_derive(&stream, rng, "prototypes", 0);
     return hn_loss_init_params(hybrid->feature.loss, &stream);
-}
-
-/* The first n rows of a planned array. */
-static hn_tensor rows_of(const hn_tensor *planned, int64_t n)
-{
-    hn_tensor view = hni_tensor_view(planned->data, &planned->desc);
-    view.desc.dim[0] = n;
-    return view;
-}
-
-static hn_status check_batch(const hn_hybrid *h, const char *name, const hn_batch *batch)
-{
-    HNI_FAIL_IF(batch == NULL || batch->images == NULL || batch->labels == NULL, HN_E_ARG,
-                "hn_hybrid_step: the %s branch has a weight, but no batch", name);
-    HNI_FAIL_IF(batch->images->desc.dim[0] > h->rows, HN_E_SHAPE,
-                "hn_hybrid_step: the %s batch has %" PRId64 " rows; the network was planned for %" PRId64, name,
-                batch->images->desc.dim[0], h->rows);
-    return HN_OK;
-}
-
-/* Forward, loss and backward of one branch; its gradients, weighted, add to the parameters'. */
-static hn_status run_branch(hn_hybrid *h, hni_branch *branch, const char *name, const hn_batch *batch, double weight,
-                            double *value)
-{
-    const hn_tensor *features, *output;
-    HNI_TRY(hn_exec_forward(h->frozen ? h->backbone_infer : h->backbone_train, batch->images, &features));
-    HNI_TRY(hn_exec_forward(branch->train, features, &output));
-    hn_tensor gradient = rows_of(branch->gradient, output->desc.dim[0]);
-    hn_tensor features_gradient = rows_of(h->features_gradient, features->desc.dim[0]);
-    HNI_TRY(hn_loss_apply(branch->loss, output, batch->labels, (float)weight, value, &gradient));
-    HNI_FAIL_IF(!isfinite(*value), HN_E_NONFINITE, "hn_hybrid_step: the %s loss is %g", name, *value);
-    if (h->frozen)
-        return hn_exec_backward(branch->train, &gradient, NULL);
-    HNI_TRY(hn_exec_backward(branch->train, &gradient, &features_gradient));
-    return hn_exec_backward(h->backbone_train, &features_gradient, NULL);
-}
-
-hn_status hn_hybrid_step(hn_hybrid *h, const hn_batch *feature, const hn_batch *classifier, double alpha, double lr,
-                         hn_hybrid_losses *losses)
-{
-    HNI_FAIL_IF(h == NULL, HN_E_ARG, "hn_hybrid_step: hybrid is NULL");
-    HNI_FAIL_IF(!(alpha >= 0.0 && alpha <= 1.0), HN_E_ARG, "hn_hybrid_step: alpha is %g; it must be in [0, 1]", alpha);
-    HNI_FAIL_IF(alpha > 0.0 && h->feature.head == NULL, HN_E_ARG,
-                "hn_hybrid_step: alpha is %g, but the network has no projection; it must be 0", alpha);
-    if (alpha > 0.0)
-        HNI_TRY(check_batch(h, "feature", feature));
-    if (alpha < 1.0)
-        HNI_TRY(check_batch(h, "classifier", classifier));
-    HNI_TRY(hn_optimizer_set_lr(h->optimizer, lr));
-    HNI_TRY(hn_optimizer_zero_grad(h->optimizer));
-    hn_hybrid_losses l = {.struct_size = sizeof l, .loss = 0.0, .loss_feature = NAN, .loss_classifier = NAN};
-    if (alpha > 0.0) {
-        HNI_TRY(run_branch(h, &h->feature, "feature", feature, alpha, &l.loss_feature));
-        l.loss += alpha * l.loss_feature;
-    }
-    if (alpha < 1.0) {
-        HNI_TRY(run_branch(h, &h->classifier, "classifier", classifier, 1.0 - alpha, &l.loss_classifier));
-        l.loss += (1.0 - alpha) * l.loss_classifier;
-    }
-    HNI_TRY(hn_optimizer_step(h->optimizer));
-    if (losses != NULL)
-        hni_options_init(losses, losses->struct_size, &l, sizeof l);
-    return HN_OK;
 }
 
 hn_status hn_hybrid_freeze_backbone(hn_hybrid *hybrid, int32_t frozen)

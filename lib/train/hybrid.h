@@ -5,6 +5,8 @@
 #include <hybridnet/exec.h>
 #include <hybridnet/hybrid.h>
 
+#include "base/tensor.h"
+
 #include <stdbool.h>
 
 /* One head on the backbone: executors, its output's gradient, its loss. */
@@ -12,6 +14,7 @@ typedef struct hni_branch {
     hn_layer *head;
     hn_loss *loss;
     hn_exec *train;
+    hn_tensor *output;   /* planned rows x width; NULL where all rows run at once: then the executor holds it */
     hn_tensor *gradient; /* of the head's output, planned rows x width */
 } hni_branch;
 
@@ -20,16 +23,25 @@ struct hn_hybrid {
     hn_layer *backbone;
     hni_branch feature, classifier; /* feature.head NULL: plain cross-entropy training */
     hn_exec *backbone_train, *backbone_infer, *classifier_infer;
-    hn_tensor *features_gradient; /* planned rows x features */
+    hn_tensor *features_gradient; /* at_once x features */
     hn_optimizer *optimizer;      /* of the heads alone where frozen */
     hn_sgd_options sgd;
     bool frozen;
-    int64_t rows; /* planned */
+    int64_t rows, at_once; /* planned: of a batch, and those that run through the network at once */
     hn_param *params;
     char **names; /* of params that needed a prefix, else NULL */
     int64_t param_count, backbone_count, required_count; /* the first backbone_count are the backbone's, the first
                                                           * required_count backbone's and classifier's           */
 };
+
+/* Part `part` of n rows, in parts of at most at_once that differ by at most one row: the first row and one past the last. */
+typedef struct hni_rows {
+    int64_t begin, end;
+} hni_rows;
+int64_t hni_hybrid_parts(const hn_hybrid *hybrid, int64_t n);
+hni_rows hni_hybrid_part(const hn_hybrid *hybrid, int64_t n, int64_t part);
+/* Those rows of a tensor. */
+hn_tensor hni_hybrid_rows(const hn_tensor *tensor, hni_rows rows);
 
 /* Lists all parameters under the names of hybrid.h; frees them. */
 hn_status hni_hybrid_list_params(hn_hybrid *hybrid);

@@ -2,29 +2,52 @@
 #include "train/hybrid.h"
 
 #include "base/error.h"
-#include "base/tensor.h"
 
 #include <inttypes.h>
 #include <string.h>
 
-static hn_status infer(hn_hybrid *h, const hn_tensor *images, const hn_tensor **logits)
+/* Who takes the result of some rows. */
+typedef hn_status (*taker)(void *user, hni_rows rows, const hn_tensor *result);
+
+/* Features, or logits if classify, of all images, part by part. */
+static hn_status infer(hn_hybrid *h, const hn_tensor *images, bool classify, taker take, void *user,
+                       const char *function)
 {
-    const hn_tensor *features;
-    HNI_TRY(hn_exec_forward(h->backbone_infer, images, &features));
-    return hn_exec_forward(h->classifier_infer, features, logits);
+    char text[HNI_DESC_TEXT];
+    const int64_t n = images->desc.dim[0];
+    HNI_FAIL_IF(images->desc.ndim != 4 || n < 1 || n > h->rows, HN_E_SHAPE,
+                "%s: images is %s; it must have 4 dimensions and 1 to %" PRId64 " rows", function,
+                hni_desc_text(&images->desc, text), h->rows);
+    for (int64_t k = 0; k < hni_hybrid_parts(h, n); ++k) {
+        const hni_rows rows = hni_hybrid_part(h, n, k);
+        const hn_tensor part = hni_hybrid_rows(images, rows), *result;
+        HNI_TRY(hn_exec_forward(h->backbone_infer, &part, &result));
+        if (classify)
+            HNI_TRY(hn_exec_forward(h->classifier_infer, result, &result));
+        HNI_TRY(take(user, rows, result));
+    }
+    return HN_OK;
 }
 
-/* Copies what one of the executors put out into the caller's matrix. */
-static hn_status give(const hn_tensor *result, hn_matf *to, const char *function, const char *name)
+static hn_status copy_rows(void *user, hni_rows rows, const hn_tensor *result)
 {
-    const int64_t rows = result->desc.dim[0], columns = result->desc.dim[1];
+    const hn_matf *to = user;
+    const float *from = result->data;
+    for (int64_t i = rows.begin; i < rows.end; ++i, from += to->cols)
+        memcpy(to->data + i * to->ld, from, (size_t)to->cols * sizeof(float));
+    return HN_OK;
+}
+
+/* Into the caller's matrix. */
+static hn_status give(hn_hybrid *h, const hn_tensor *images, bool classify, hn_matf *to, const char *function,
+                      const char *name)
+{
+    const hn_tensor *planned = classify ? h->classifier.gradient : h->features_gradient;
+    const int64_t rows = images->desc.dim[0], columns = planned->desc.dim[1];
     HNI_FAIL_IF(to->rows != rows || to->cols != columns || to->ld < columns, HN_E_SHAPE,
                 "%s: %s is %" PRId64 "x%" PRId64 " (ld %" PRId64 "); it must be %" PRId64 "x%" PRId64, function, name,
                 to->rows, to->cols, to->ld, rows, columns);
-    const float *from = result->data;
-    for (int64_t i = 0; i < rows; ++i)
-        memcpy(to->data + i * to->ld, from + i * columns, (size_t)columns * sizeof(float));
-    return HN_OK;
+    return infer(h, images, classify, copy_rows, to, function);
 }
 
 hn_status hn_hybrid_predict(hn_hybrid *hybrid, const hn_tensor *images, hn_matf *logits)
@@ -34,9 +57,7 @@ hn_status hn_hybrid_predict(hn_hybrid *hybrid, const hn_tensor *images, hn_matf 
                 hybrid == NULL   ? "hybrid"
                 : images == NULL ? "images"
                                  : "logits");
-    const hn_tensor *result;
-    HNI_TRY(infer(hybrid, images, &result));
-    return give(result, logits, "hn_hybrid_predict", "logits");
+    return give(hybrid, images, true, logits, "hn_hybrid_predict", "logits");
 }
 
 hn_status hn_hybrid_features(hn_hybrid *hybrid, const hn_tensor *images, hn_matf *features)
@@ -46,14 +67,26 @@ hn_status hn_hybrid_features(hn_hybrid *hybrid, const hn_tensor *images, hn_matf
                 hybrid == NULL   ? "hybrid"
                 : images == NULL ? "images"
                                  : "features");
-    const hn_tensor *result;
-    HNI_TRY(hn_exec_forward(hybrid->backbone_infer, images, &result));
-    return give(result, features, "hn_hybrid_features", "features");
+    return give(hybrid, images, false, features, "hn_hybrid_features", "features");
 }
 
 int64_t hn_hybrid_feature_dim(const hn_hybrid *hybrid)
 {
     return hybrid == NULL ? 0 : hybrid->features_gradient->desc.dim[1];
+}
+
+/* A loader's batch, and where its predictions go. */
+typedef struct judged {
+    const int32_t *labels;
+    hn_metrics *metrics;
+} judged;
+
+static hn_status judge_rows(void *user, hni_rows rows, const hn_tensor *logits)
+{
+    const judged *j = user;
+    const int64_t *dim = logits->desc.dim;
+    const hn_cmatf matrix = {logits->data, dim[0], dim[1], dim[1]};
+    return hn_metrics_add(j->metrics, &matrix, j->labels + rows.begin);
 }
 
 hn_status hn_hybrid_evaluate(hn_hybrid *hybrid, hn_loader *loader, hn_metrics *metrics)
@@ -67,10 +100,7 @@ hn_status hn_hybrid_evaluate(hn_hybrid *hybrid, hn_loader *loader, hn_metrics *m
         hn_status status = hn_loader_next(loader, &batch);
         if (status != HN_OK)
             return status == HN_END ? HN_OK : status;
-        const hn_tensor *logits;
-        HNI_TRY(infer(hybrid, batch.images, &logits));
-        const hn_desc *d = &logits->desc;
-        const hn_cmatf matrix = {logits->data, d->dim[0], d->dim[1], d->dim[1]};
-        HNI_TRY(hn_metrics_add(metrics, &matrix, batch.labels));
+        judged j = {batch.labels, metrics};
+        HNI_TRY(infer(hybrid, batch.images, true, judge_rows, &j, "hn_hybrid_evaluate"));
     }
 }
