@@ -65,7 +65,7 @@ struct options {
     double alpha;
     int64_t alpha_origin;
 
-    int64_t epochs, batch;
+    int64_t epochs, batch, micro_batch;
     double lr;
     struct number_list milestones;
     double lr_decay, warmup, momentum, weight_decay;
