@@ -14,6 +14,7 @@
 #include <hybridnet/decoupled.h>
 #include <hybridnet/engine.h>
 #include <hybridnet/exec.h>
+#include <hybridnet/gradients.h>
 #include <hybridnet/heads.h>
 #include <hybridnet/hybrid.h>
 #include <hybridnet/image_files.h>

@@ -256,7 +256,7 @@ START_TEST(a_loss_that_is_not_finite_changes_no_parameter)
     float *before = hnt_alloc((size_t)n * 4), *after = hnt_alloc((size_t)n * 4);
     all_values(h, before, &n);
     ((float *)hn_tensor_data(x.classifier))[7] = NAN;
-    hnt_fails(hn_hybrid_step(h, &x.batches[0], &x.batches[1], 0.5, 0.1, NULL), HN_E_NONFINITE, "classifier loss is");
+    hnt_fails(hn_hybrid_step(h, &x.batches[0], &x.batches[1], 0.5, 0.1, NULL), HN_E_NONFINITE, "of the classifier batch");
     all_values(h, after, &n);
     ck_assert(memcmp(before, after, (size_t)n * 4) == 0);
     free(before);

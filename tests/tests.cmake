@@ -55,6 +55,8 @@ hn_test(loader unit repro oom)
 hn_test(loader_files unit repro oom)
 hn_test(safetensors unit golden oom)
 hn_test(hybrid unit golden repro oom)
+hn_test(gradients unit repro)
+hn_test(nonfinite unit)
 hn_test(micro_batch unit grad repro)
 hn_test(embedding unit)
 

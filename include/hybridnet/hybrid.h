@@ -38,6 +38,8 @@ typedef struct hn_hybrid_options {
                                  (GradCache, Gao et al. 2021): memory is a part's, the loss still that of the whole batch,
                                  a step costs a forward pass more, about 4/3. Gradients are those of the whole batch, but
                                  for the batch norms, whose statistics are each part's                                 */
+    double clip_norm;         /* the gradients' L2 norm over all parameters is clipped to this (hn_gradients_clip);
+                                 0 (default): not                                                                      */
 } hn_hybrid_options;
 
 /* Filled by a step. */
@@ -46,6 +48,9 @@ typedef struct hn_hybrid_losses {
     double loss;            /* alpha * feature + (1 - alpha) * classifier  */
     double loss_feature;    /* NaN when the branch was not computed        */
     double loss_classifier; /* NaN when the branch was not computed        */
+
+    /* ---- since 0.2 ---- */
+    double gradient_norm;   /* of all gradients together, before clipping  */
 } hn_hybrid_losses;
 
 HN_BEGIN_DECLS
@@ -65,8 +70,10 @@ HN_API HN_MUST_CHECK hn_status hn_hybrid_init_params(hn_hybrid *hybrid, const hn
 /* One training step at learning rate lr, with alpha in [0, 1] (0 without a projection). A branch whose weight is 0 is
  * not computed and its batch may be NULL; its own parameters go on by momentum and weight decay alone, as with a zero
  * gradient. Nothing is allocated once the losses' scratch has grown to the batch. losses may be NULL; losses->struct_size
- * is the caller's to set. HN_E_NONFINITE if a loss is not finite. On any failure no parameter has changed; running
- * statistics may have.                                                                                                  */
+ * is the caller's to set.
+ * HN_E_NONFINITE if what a head puts out is not finite (the sentence names branch, row and image), or a loss, or a gradient
+ * (the parameter). On any failure no parameter, momentum or running statistic has changed: a batch can be left out. A loss
+ * with a queue or statistics of classes may have taken its rows, which were finite.                                     */
 HN_API HN_MUST_CHECK hn_status hn_hybrid_step(hn_hybrid *hybrid, const hn_batch *feature, const hn_batch *classifier,
                                               double alpha, double lr, hn_hybrid_losses *losses);
 

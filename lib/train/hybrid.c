@@ -6,6 +6,7 @@
 #include "base/options.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
 
 void hn_hybrid_options_init(hn_hybrid_options *options, size_t struct_size)
@@ -68,6 +69,16 @@ static hn_status replace_optimizer(hn_hybrid *h, int64_t first)
     return HN_OK;
 }
 
+/* Room for all buffers' values. */
+static hn_status create_kept(hn_hybrid *h)
+{
+    for (int64_t i = 0; i < h->param_count; ++i)
+        if (h->params[i].grad == NULL)
+            h->kept_count += hn_tensor_count(h->params[i].value);
+    h->kept = hni_alloc(h->context, (size_t)h->kept_count * sizeof *h->kept);
+    return h->kept != NULL ? HN_OK : hni_no_memory("hn_hybrid_create", (size_t)h->kept_count * sizeof *h->kept);
+}
+
 static hn_status create_all(hn_hybrid *h, const hn_hybrid_options *o)
 {
     hn_desc input = o->input, features;
@@ -76,6 +87,9 @@ static hn_status create_all(hn_hybrid *h, const hn_hybrid_options *o)
                 "hn_hybrid_create: options.input is %s; it must be f32 N x H x W x C", hni_desc_text(&o->input, text));
     HNI_FAIL_IF(o->micro_batch < 0, HN_E_ARG,
                 "hn_hybrid_create: options.micro_batch is %" PRId64 "; it must not be negative", o->micro_batch);
+    HNI_FAIL_IF(!(o->clip_norm >= 0.0 && isfinite(o->clip_norm)), HN_E_ARG,
+                "hn_hybrid_create: options.clip_norm is %g; it must be finite and not negative", o->clip_norm);
+    h->clip_norm = o->clip_norm;
     h->rows = o->input.dim[0];
     h->at_once = o->micro_batch > 0 && o->micro_batch < h->rows ? o->micro_batch : h->rows;
     input.dim[0] = h->at_once;
@@ -88,6 +102,7 @@ static hn_status create_all(hn_hybrid *h, const hn_hybrid_options *o)
     HNI_TRY(hn_exec_create(&h->classifier_infer, h->context, h->classifier.head, &features, HN_MODE_INFER));
     HNI_TRY(hn_tensor_create(&h->features_gradient, h->context, &features));
     HNI_TRY(hni_hybrid_list_params(h));
+    HNI_TRY(create_kept(h));
     hn_sgd_options_init(&h->sgd, sizeof h->sgd);
     HNI_TRY(hni_options_read(&h->sgd, sizeof h->sgd, o->sgd, "hn_hybrid_create"));
     return replace_optimizer(h, 0);
@@ -97,6 +112,7 @@ static hn_status create_all(hn_hybrid *h, const hn_hybrid_options *o)
 static void destroy_own(hn_hybrid *h)
 {
     hn_optimizer_destroy(h->optimizer);
+    hni_release(h->context, h->kept, (size_t)h->kept_count * sizeof *h->kept);
     hni_hybrid_release_params(h);
     hn_tensor_destroy(h->features_gradient);
     hn_exec_destroy(h->classifier_infer);

@@ -26,6 +26,9 @@ struct hn_hybrid {
     hn_tensor *features_gradient; /* at_once x features */
     hn_optimizer *optimizer;      /* of the heads alone where frozen */
     hn_sgd_options sgd;
+    double clip_norm;
+    float *kept; /* the buffers' values before the step, one after the other */
+    int64_t kept_count;
     bool frozen;
     int64_t rows, at_once; /* planned: of a batch, and those that run through the network at once */
     hn_param *params;

@@ -8,6 +8,8 @@
 #include "base/error.h"
 #include "base/options.h"
 
+#include <hybridnet/gradients.h>
+
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
@@ -95,6 +97,25 @@ static hn_status spread(passage *p)
     return HN_OK;
 }
 
+/* Before a loss with a queue takes the rows. */
+static hn_status check_output(const char *name, const hn_batch *batch, const hn_tensor *output)
+{
+    const int64_t rows = output->desc.dim[0], width = output->desc.dim[1];
+    const float *value = output->data;
+    for (int64_t at = 0; at < rows * width; ++at) {
+        if (isfinite(value[at]))
+            continue;
+        const int64_t row = at / width;
+        HNI_FAIL_IF(batch->index != NULL && batch->n > 0, HN_E_NONFINITE,
+                    "hn_hybrid_step: the network puts out %g for row %" PRId64 " of the %s batch (image %" PRId64
+                    ", view %" PRId64 ")",
+                    (double)value[at], row, name, batch->index[row % batch->n], row / batch->n);
+        return hni_fail(HN_E_NONFINITE, "hn_hybrid_step: the network puts out %g for row %" PRId64 " of the %s batch",
+                        (double)value[at], row, name);
+    }
+    return HN_OK;
+}
+
 /* Forward, loss and backward of one branch; its gradients, weighted, add to the parameters'. */
 static hn_status run_branch(hn_hybrid *h, const hni_branch *branch, const char *name, const hn_batch *batch,
                             double weight, double *value)
@@ -102,6 +123,7 @@ static hn_status run_branch(hn_hybrid *h, const hni_branch *branch, const char *
     hn_tensor output;
     passage p = {.h = h, .branch = branch, .images = batch->images, .n = batch->images->desc.dim[0]};
     HNI_TRY(collect(&p, &output));
+    HNI_TRY(check_output(name, batch, &output));
     hn_tensor gradient = hni_hybrid_rows(branch->gradient, (hni_rows){0, p.n});
     HNI_TRY(hn_loss_apply(branch->loss, &output, batch->labels, (float)weight, value, &gradient));
     HNI_FAIL_IF(!isfinite(*value), HN_E_NONFINITE, "hn_hybrid_step: the %s loss is %g", name, *value);
@@ -124,6 +146,35 @@ static hn_status check_batch(const hn_hybrid *h, const char *name, const hn_batc
     return HN_OK;
 }
 
+/* The running statistics, to kept or, if back, from there. */
+static void keep_buffers(hn_hybrid *h, bool back)
+{
+    float *kept = h->kept;
+    for (int64_t i = 0; i < h->param_count; ++i) {
+        const hn_tensor *buffer = h->params[i].value;
+        if (h->params[i].grad != NULL)
+            continue;
+        memcpy(back ? buffer->data : kept, back ? kept : buffer->data, hn_tensor_bytes(buffer));
+        kept += hn_tensor_count(buffer);
+    }
+}
+
+/* Both branches' gradients and losses, and the norm. */
+static hn_status run_branches(hn_hybrid *h, const hn_batch *feature, const hn_batch *classifier, double alpha,
+                              hn_hybrid_losses *l)
+{
+    if (alpha > 0.0) {
+        HNI_TRY(run_branch(h, &h->feature, "feature", feature, alpha, &l->loss_feature));
+        l->loss += alpha * l->loss_feature;
+    }
+    if (alpha < 1.0) {
+        HNI_TRY(run_branch(h, &h->classifier, "classifier", classifier, 1.0 - alpha, &l->loss_classifier));
+        l->loss += (1.0 - alpha) * l->loss_classifier;
+    }
+    const int64_t first = h->frozen ? h->backbone_count : 0; /* a frozen backbone's gradients are old ones */
+    return hn_gradients_clip(h->context, h->params + first, h->param_count - first, h->clip_norm, &l->gradient_norm);
+}
+
 hn_status hn_hybrid_step(hn_hybrid *h, const hn_batch *feature, const hn_batch *classifier, double alpha, double lr,
                          hn_hybrid_losses *losses)
 {
@@ -138,13 +189,11 @@ hn_status hn_hybrid_step(hn_hybrid *h, const hn_batch *feature, const hn_batch *
     HNI_TRY(hn_optimizer_set_lr(h->optimizer, lr));
     HNI_TRY(hn_optimizer_zero_grad(h->optimizer));
     hn_hybrid_losses l = {.struct_size = sizeof l, .loss = 0.0, .loss_feature = NAN, .loss_classifier = NAN};
-    if (alpha > 0.0) {
-        HNI_TRY(run_branch(h, &h->feature, "feature", feature, alpha, &l.loss_feature));
-        l.loss += alpha * l.loss_feature;
-    }
-    if (alpha < 1.0) {
-        HNI_TRY(run_branch(h, &h->classifier, "classifier", classifier, 1.0 - alpha, &l.loss_classifier));
-        l.loss += (1.0 - alpha) * l.loss_classifier;
+    keep_buffers(h, false);
+    const hn_status status = run_branches(h, feature, classifier, alpha, &l);
+    if (status < 0) {
+        keep_buffers(h, true);
+        return status;
     }
     HNI_TRY(hn_optimizer_step(h->optimizer));
     if (losses != NULL)

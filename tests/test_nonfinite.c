@@ -1,0 +1,217 @@
+/* A step that meets a NaN or an infinity: what it names, and that nothing has changed. */
+#include "support.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SIDE = 8, CHANNELS = 3, ROWS = 12, CLASSES = 3, DIM = 8, FEATURES = 64 };
+
+static hn_hybrid *made(hn_context *context, double clip_norm)
+{
+    hn_hybrid_parts parts = {.struct_size = sizeof parts};
+    hn_resnet_cifar_options net;
+    hn_resnet_cifar_options_init(&net, sizeof net);
+    net.depth = 8;
+    hn_projection_options head;
+    hn_projection_options_init(&head, sizeof head);
+    head.in = FEATURES;
+    head.out = DIM;
+    hn_hybrid_options o;
+    hn_hybrid_options_init(&o, sizeof o);
+    o.input = (hn_desc){HN_F32, 4, {ROWS, SIDE, SIDE, CHANNELS}};
+    o.clip_norm = clip_norm;
+    hn_hybrid *h = NULL;
+    hn_rng rng;
+    hnt_ok(hn_resnet_cifar_create(&parts.backbone, context, &net));
+    hnt_ok(hn_projection_create(&parts.projection, context, &head));
+    hnt_ok(hn_linear_create(&parts.classifier, context, FEATURES, CLASSES, 1));
+    hnt_ok(hn_loss_create_ce(&parts.classifier_loss, context, CLASSES, NULL));
+    hnt_ok(hn_loss_create_psc(&parts.feature_loss, context, CLASSES, DIM, NULL));
+    hnt_ok(hn_hybrid_create(&h, context, &parts, &o));
+    hn_rng_seed(&rng, 1, 0);
+    hnt_ok(hn_hybrid_init_params(h, &rng));
+    return h;
+}
+
+/* Two views of six images in the feature batch, twelve images in the classifier's. */
+typedef struct noise {
+    hn_tensor *images[2];
+    int32_t labels[ROWS];
+    int64_t index[ROWS];
+    hn_batch batches[2];
+} noise;
+
+static void make_noise(hn_context *context, noise *x)
+{
+    const hn_desc desc = {HN_F32, 4, {ROWS, SIDE, SIDE, CHANNELS}};
+    for (int i = 0; i < ROWS; ++i) {
+        x->labels[i] = i % CLASSES;
+        x->index[i] = 100 + i;
+    }
+    for (int b = 0; b < 2; ++b) {
+        hnt_ok(hn_tensor_create(&x->images[b], context, &desc));
+        hnt_normal((uint64_t)b + 1, hn_tensor_data(x->images[b]), hn_tensor_count(x->images[b]));
+        x->batches[b] = (hn_batch){.struct_size = sizeof(hn_batch),
+                                   .images = x->images[b],
+                                   .labels = x->labels,
+                                   .index = x->index,
+                                   .n = b == 0 ? ROWS / 2 : ROWS};
+    }
+}
+
+static void drop_noise(noise *x)
+{
+    hn_tensor_destroy(x->images[0]);
+    hn_tensor_destroy(x->images[1]);
+}
+
+static hn_tensor *value_of(const hn_hybrid *h, const char *name)
+{
+    for (int64_t i = 0; i < hn_hybrid_param_count(h); ++i) {
+        hn_param param = {.struct_size = sizeof param};
+        hnt_ok(hn_hybrid_param(h, i, &param));
+        if (strcmp(param.name, name) == 0)
+            return param.value;
+    }
+    ck_abort_msg("there is no %s", name);
+    return NULL;
+}
+
+/* All values, running statistics too. */
+static float *copy_of(const hn_hybrid *h, int64_t *count)
+{
+    *count = 0;
+    float *values = NULL;
+    for (int pass = 0; pass < 2; ++pass) {
+        int64_t n = 0;
+        for (int64_t i = 0; i < hn_hybrid_param_count(h); ++i) {
+            hn_param param = {.struct_size = sizeof param};
+            hnt_ok(hn_hybrid_param(h, i, &param));
+            if (pass == 1)
+                memcpy(values + n, hn_tensor_cdata(param.value), hn_tensor_bytes(param.value));
+            n += hn_tensor_count(param.value);
+        }
+        if (pass == 0)
+            values = hnt_alloc((size_t)n * sizeof(float));
+        *count = n;
+    }
+    return values;
+}
+
+static void step_fails(hn_hybrid *h, const noise *x, const char *sentence)
+{
+    int64_t n, m;
+    float *before = copy_of(h, &n);
+    hn_hybrid_losses losses = {.struct_size = sizeof losses, .loss = 17.0};
+    hnt_fails(hn_hybrid_step(h, &x->batches[0], &x->batches[1], 0.5, 0.1, &losses), HN_E_NONFINITE, sentence);
+    float *after = copy_of(h, &m);
+    ck_assert(memcmp(before, after, (size_t)n * sizeof(float)) == 0);
+    ck_assert(losses.loss == 17.0);
+    free(before);
+    free(after);
+}
+
+/* In the second batch: the first has then been through the network, and its statistics must go. */
+START_TEST(a_pixel_that_is_nan_names_its_image)
+{
+    hn_context *context = hnt_context(2);
+    hn_hybrid *h = made(context, 0.0);
+    noise x;
+    make_noise(context, &x);
+    hnt_ok(hn_hybrid_step(h, &x.batches[0], &x.batches[1], 0.5, 0.1, NULL));
+    float *pixels = hn_tensor_data(x.images[1]), before = pixels[7];
+    pixels[7] = NAN;
+    step_fails(h, &x, "of the classifier batch (image 1");
+    pixels[7] = before;
+    hnt_ok(hn_hybrid_step(h, &x.batches[0], &x.batches[1], 0.5, 0.1, NULL)); /* the batch can be left out */
+    drop_noise(&x);
+    hn_hybrid_destroy(h);
+    hn_context_destroy(context);
+}
+END_TEST
+
+/* Inference's statistics do not mix rows: the row that is named is the one with the pixel. */
+START_TEST(the_row_is_named_where_rows_do_not_mix)
+{
+    hn_context *context = hnt_context(1);
+    hn_hybrid *h = made(context, 0.0);
+    noise x;
+    make_noise(context, &x);
+    hnt_ok(hn_hybrid_freeze_backbone(h, 1));
+    ((float *)hn_tensor_data(x.images[0]))[8 * SIDE * SIDE * CHANNELS + 5] = INFINITY;
+    step_fails(h, &x, "for row 8 of the feature batch (image 102, view 1)");
+    x.batches[0].index = NULL;
+    step_fails(h, &x, "for row 8 of the feature batch");
+    drop_noise(&x);
+    hn_hybrid_destroy(h);
+    hn_context_destroy(context);
+}
+END_TEST
+
+/* Logits of 1e38 are finite, and so is their cross-entropy; their gradient becomes too large on its way back through a batch
+ * norm that multiplies by 300, having next to no variance to divide by. */
+START_TEST(a_gradient_that_is_not_finite_names_its_parameter)
+{
+    hn_context *context = hnt_context(1);
+    hn_hybrid *h = made(context, 1.0);
+    noise x;
+    make_noise(context, &x);
+    float *weight = hn_tensor_data(value_of(h, "fc.weight"));
+    for (int i = 0; i < CLASSES * FEATURES; ++i)
+        weight[i] = i % FEATURES == i / FEATURES ? 1e38f : 0.0f;
+    hn_tensor *conv = value_of(h, "layer3.0.conv2.weight");
+    for (int64_t i = 0; i < hn_tensor_count(conv); ++i)
+        ((float *)hn_tensor_data(conv))[i] *= 1e-4f;
+    step_fails(h, &x, "the gradient of ");
+    drop_noise(&x);
+    hn_hybrid_destroy(h);
+    hn_context_destroy(context);
+}
+END_TEST
+
+/* One step from equal weights: clipped, weights move by the same direction and lr times the norm allowed. */
+START_TEST(clipping_limits_the_step)
+{
+    hn_context *context = hnt_context(1);
+    hn_hybrid *free_one = made(context, 0.0), *clipped = made(context, 0.01);
+    noise x;
+    make_noise(context, &x);
+    hn_hybrid_losses a = {.struct_size = sizeof a}, b = {.struct_size = sizeof b};
+    int64_t n;
+    float *start = copy_of(clipped, &n);
+    hnt_ok(hn_hybrid_step(free_one, &x.batches[0], &x.batches[1], 0.5, 1.0, &a));
+    hnt_ok(hn_hybrid_step(clipped, &x.batches[0], &x.batches[1], 0.5, 1.0, &b));
+    ck_assert(a.gradient_norm > 0.01);
+    hnt_close_d("norm before clipping", b.gradient_norm, a.gradient_norm, 1e-12);
+    double moved = 0.0;
+    int64_t at = 0;
+    for (int64_t i = 0; i < hn_hybrid_param_count(clipped); ++i) {
+        hn_param param = {.struct_size = sizeof param};
+        hnt_ok(hn_hybrid_param(clipped, i, &param));
+        const float *value = hn_tensor_cdata(param.value);
+        for (int64_t k = 0; k < hn_tensor_count(param.value); ++k, ++at)
+            if (param.grad != NULL) /* the weight decay of the default options comes on top */
+                moved += pow((double)(value[k] - start[at]) + 1e-4 * (double)start[at], 2);
+    }
+    hnt_close_d("way", sqrt(moved), 0.01, 1e-3);
+    free(start);
+    drop_noise(&x);
+    hn_hybrid_destroy(free_one);
+    hn_hybrid_destroy(clipped);
+    hn_context_destroy(context);
+}
+END_TEST
+
+static Suite *suite(void)
+{
+    Suite *s = suite_create("nonfinite");
+    TCase *unit = hnt_case(s, "unit");
+    tcase_add_test(unit, a_pixel_that_is_nan_names_its_image);
+    tcase_add_test(unit, the_row_is_named_where_rows_do_not_mix);
+    tcase_add_test(unit, a_gradient_that_is_not_finite_names_its_parameter);
+    tcase_add_test(unit, clipping_limits_the_step);
+    return s;
+}
+
+HNT_MAIN(suite)
