@@ -54,6 +54,13 @@ if(HN_BUILD_EXAMPLES)
                  $<TARGET_FILE:hybridnet>)
 endif()
 
+# Loaded and unloaded by a program that is not linked with it.
+add_executable(dlopen_host dlopen_host.c)
+target_link_libraries(dlopen_host PRIVATE hn_compile ${CMAKE_DL_LIBS})
+target_include_directories(dlopen_host PRIVATE ${PROJECT_SOURCE_DIR}/include)
+target_compile_definitions(dlopen_host PRIVATE _XOPEN_SOURCE=700)
+hn_script_test(consumer.dlopen consumer $<TARGET_FILE:dlopen_host> $<TARGET_FILE:hybridnet>)
+
 hn_script_test(house.globals unit ${CMAKE_CURRENT_SOURCE_DIR}/check_house.sh globals ${PROJECT_SOURCE_DIR}
                $<TARGET_FILE:hybridnet_static>)
 hn_script_test(abi.symbols abi ${CMAKE_CURRENT_SOURCE_DIR}/abi/symbols.sh $<TARGET_FILE:hybridnet> ${PROJECT_SOURCE_DIR})

@@ -59,6 +59,8 @@ hn_test(gradients unit repro)
 hn_test(nonfinite unit)
 hn_test(micro_batch unit grad repro)
 hn_test(embedding unit)
+hn_test(concurrency unit)
+target_link_libraries(test_concurrency PRIVATE ${hn_openmp_target}) # the host's own
 
 # The numeric part of an example, whose sources are no library.
 set(hn_report_source ${PROJECT_SOURCE_DIR}/examples/hn_report)

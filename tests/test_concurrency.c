@@ -1,0 +1,283 @@
+/* Inside somebody else's program: several threads, forks, and a host with an OpenMP and a BLAS of its own. */
+#include "support.h"
+
+#include <fenv.h>
+#include <locale.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
+enum { SIDE = 8, CHANNELS = 3, ROWS = 24, CLASSES = 4, DIM = 16, FEATURES = 64, STEPS = 5, CALLERS = 8 };
+
+/* ---- a training ----------------------------------------------------------------------------------------------------- */
+
+static hn_hybrid *made(hn_context *context, uint64_t seed)
+{
+    hn_hybrid_parts parts = {.struct_size = sizeof parts};
+    hn_resnet_cifar_options net;
+    hn_resnet_cifar_options_init(&net, sizeof net);
+    net.depth = 8;
+    hn_projection_options head;
+    hn_projection_options_init(&head, sizeof head);
+    head.in = FEATURES;
+    head.out = DIM;
+    hn_hybrid_options o;
+    hn_hybrid_options_init(&o, sizeof o);
+    o.input = (hn_desc){HN_F32, 4, {ROWS, SIDE, SIDE, CHANNELS}};
+    hn_hybrid *h = NULL;
+    hn_rng rng;
+    hnt_ok(hn_resnet_cifar_create(&parts.backbone, context, &net));
+    hnt_ok(hn_projection_create(&parts.projection, context, &head));
+    hnt_ok(hn_linear_create(&parts.classifier, context, FEATURES, CLASSES, 1));
+    hnt_ok(hn_loss_create_ce(&parts.classifier_loss, context, CLASSES, NULL));
+    hnt_ok(hn_loss_create_sc(&parts.feature_loss, context, NULL));
+    hnt_ok(hn_hybrid_create(&h, context, &parts, &o));
+    hn_rng_seed(&rng, seed, 0);
+    hnt_ok(hn_hybrid_init_params(h, &rng));
+    return h;
+}
+
+/* A model, where it is trained, and what its last loss is. */
+typedef struct training {
+    uint64_t seed;
+    int32_t threads;
+    double loss;
+} training;
+
+static void *train(void *arg)
+{
+    training *t = arg;
+    hn_context *context = hnt_context(t->threads);
+    hn_hybrid *h = made(context, t->seed);
+    const hn_desc desc = {HN_F32, 4, {ROWS, SIDE, SIDE, CHANNELS}};
+    hn_tensor *images;
+    int32_t labels[ROWS];
+    hnt_ok(hn_tensor_create(&images, context, &desc));
+    hnt_normal(t->seed, hn_tensor_data(images), hn_tensor_count(images));
+    for (int i = 0; i < ROWS; ++i)
+        labels[i] = i % CLASSES;
+    const hn_batch batch = {.struct_size = sizeof batch, .images = images, .labels = labels, .n = ROWS};
+    hn_hybrid_losses losses = {.struct_size = sizeof losses};
+    for (int step = 0; step < STEPS; ++step)
+        hnt_ok(hn_hybrid_step(h, &batch, &batch, 0.5, 0.05, &losses));
+    t->loss = losses.loss;
+    hn_tensor_destroy(images);
+    hn_hybrid_destroy(h);
+    hn_context_destroy(context);
+    return NULL;
+}
+
+static void start(pthread_t *thread, void *(*run)(void *), void *arg)
+{
+    ck_assert_int_eq(pthread_create(thread, NULL, run, arg), 0);
+}
+
+START_TEST(two_threads_train_two_models)
+{
+    training alone[2] = {{1, 1, 0}, {2, 3, 0}}, together[2] = {{1, 1, 0}, {2, 3, 0}};
+    pthread_t threads[2];
+    for (int i = 0; i < 2; ++i)
+        train(&alone[i]);
+    ck_assert(alone[0].loss != alone[1].loss);
+    for (int round = 0; round < 3; ++round) {
+        for (int i = 0; i < 2; ++i)
+            start(&threads[i], train, &together[i]);
+        for (int i = 0; i < 2; ++i)
+            pthread_join(threads[i], NULL);
+        for (int i = 0; i < 2; ++i)
+            ck_assert(memcmp(&alone[i].loss, &together[i].loss, sizeof(double)) == 0);
+    }
+}
+END_TEST
+
+/* ---- the pure losses ------------------------------------------------------------------------------------------------ */
+
+typedef struct call {
+    int32_t threads;
+    int number;
+    double loss;
+    float gradient[ROWS * DIM];
+    char sentence[256];
+} call;
+
+static void call_sc(call *c)
+{
+    float z[ROWS * DIM];
+    int32_t labels[ROWS];
+    hnt_normal(1, z, ROWS * DIM);
+    for (int i = 0; i < ROWS; ++i)
+        labels[i] = i % CLASSES;
+    hn_loss_sc_options o;
+    hn_loss_sc_options_init(&o, sizeof o);
+    o.num_threads = c->threads;
+    const hn_cmatf input = {z, ROWS, DIM, DIM};
+    hn_matf gradient = {c->gradient, ROWS, DIM, DIM};
+    size_t bytes = 0;
+    hnt_ok(hn_loss_sc_scratch(&o, ROWS, DIM, &bytes));
+    hn_scratch scratch = hnt_scratch(bytes);
+    hnt_ok(hn_loss_sc(&o, &input, labels, &c->loss, NULL, &gradient, &scratch));
+    free(scratch.data);
+}
+
+/* Each caller's failure has a sentence of its own, however many fail at once. */
+static void fail_in_own_words(call *c)
+{
+    hn_loss_sc_options o;
+    hn_loss_sc_options_init(&o, sizeof o);
+    o.temperature = -(float)c->number;
+    size_t bytes;
+    ck_assert_int_eq(hn_loss_sc_scratch(&o, ROWS, DIM, &bytes), HN_E_ARG);
+    snprintf(c->sentence, sizeof c->sentence, "%s", hn_last_error());
+}
+
+static void *call_often(void *arg)
+{
+    call *c = arg;
+    for (int i = 0; i < 50; ++i) {
+        call_sc(c);
+        fail_in_own_words(c);
+    }
+    return NULL;
+}
+
+START_TEST(eight_threads_call_a_loss_at_once)
+{
+    static call alone, callers[CALLERS];
+    pthread_t threads[CALLERS];
+    char number[32];
+    alone.threads = 1;
+    call_sc(&alone);
+    for (int i = 0; i < CALLERS; ++i) {
+        callers[i] = (call){.threads = 1 + i % 3, .number = i + 1};
+        start(&threads[i], call_often, &callers[i]);
+    }
+    for (int i = 0; i < CALLERS; ++i)
+        pthread_join(threads[i], NULL);
+    for (int i = 0; i < CALLERS; ++i) {
+        ck_assert(memcmp(&alone.loss, &callers[i].loss, sizeof(double)) == 0);
+        ck_assert(memcmp(alone.gradient, callers[i].gradient, sizeof alone.gradient) == 0);
+        snprintf(number, sizeof number, "temperature is -%d;", i + 1);
+        ck_assert_msg(strstr(callers[i].sentence, number) != NULL, "\"%s\" lacks \"%s\"", callers[i].sentence, number);
+    }
+}
+END_TEST
+
+/* ---- fork ----------------------------------------------------------------------------------------------------------- */
+
+/* After a fork the child has one thread, and none of OpenMP's: the library works there with num_threads 1. */
+START_TEST(a_child_works_on_one_thread)
+{
+    training parent = {3, 2, 0}, child = {3, 1, 0};
+    train(&parent); /* OpenMP's threads exist */
+    const pid_t pid = fork();
+    ck_assert_int_ge(pid, 0);
+    if (pid == 0) {
+        train(&child);
+        _exit(memcmp(&parent.loss, &child.loss, sizeof(double)) == 0 ? 0 : 1);
+    }
+    int status = -1;
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "the child ended with %d", status);
+    training again = {3, 2, 0};
+    train(&again);
+    ck_assert(memcmp(&parent.loss, &again.loss, sizeof(double)) == 0);
+}
+END_TEST
+
+/* ---- the host's settings -------------------------------------------------------------------------------------------- */
+
+/* Of a BLAS that this program is linked with; absent in others. */
+int openblas_get_num_threads(void) __attribute__((weak));
+void openblas_set_num_threads(int threads) __attribute__((weak));
+int bli_thread_get_num_threads(void) __attribute__((weak));
+
+typedef struct settings {
+    int blas, bli, rounding, omp_threads, omp_dynamic, omp_levels, omp_schedule, omp_chunk;
+    sigset_t signals;
+    char locale[64];
+} settings;
+
+static settings settings_now(void)
+{
+    settings s;
+    memset(&s, 0, sizeof s);
+    s.blas = openblas_get_num_threads != NULL ? openblas_get_num_threads() : 0;
+    s.bli = bli_thread_get_num_threads != NULL ? bli_thread_get_num_threads() : 0;
+    s.rounding = fegetround();
+    pthread_sigmask(SIG_BLOCK, NULL, &s.signals);
+    snprintf(s.locale, sizeof s.locale, "%s", setlocale(LC_ALL, NULL));
+#ifdef _OPENMP
+    omp_sched_t kind;
+    s.omp_threads = omp_get_max_threads();
+    s.omp_dynamic = omp_get_dynamic();
+    s.omp_levels = omp_get_max_active_levels();
+    omp_get_schedule(&kind, &s.omp_chunk);
+    s.omp_schedule = (int)kind;
+#endif
+    return s;
+}
+
+START_TEST(settings_of_the_host_stay)
+{
+    training t = {4, 2, 0};
+    if (openblas_set_num_threads != NULL)
+        openblas_set_num_threads(2);
+#ifdef _OPENMP
+    omp_set_num_threads(3);
+    omp_set_dynamic(0);
+    omp_set_schedule(omp_sched_guided, 7);
+#endif
+    ck_assert_ptr_nonnull(setlocale(LC_ALL, "C"));
+    const settings before = settings_now();
+    train(&t);
+    t.threads = 5;
+    train(&t);
+    const settings after = settings_now();
+    ck_assert_msg(memcmp(&before, &after, sizeof before) == 0, "BLAS %d -> %d, OpenMP %d -> %d threads", before.blas,
+                  after.blas, before.omp_threads, after.omp_threads);
+}
+END_TEST
+
+#ifdef _OPENMP
+/* The host is in a parallel region of its own when it calls. */
+START_TEST(a_parallel_region_of_the_host_may_call)
+{
+    static call alone, callers[4];
+    alone.threads = 1;
+    call_sc(&alone);
+#pragma omp parallel for num_threads(4)
+    for (int i = 0; i < 4; ++i) {
+        callers[i] = (call){.threads = 2};
+        call_sc(&callers[i]);
+    }
+    for (int i = 0; i < 4; ++i) {
+        ck_assert(memcmp(&alone.loss, &callers[i].loss, sizeof(double)) == 0);
+        ck_assert(memcmp(alone.gradient, callers[i].gradient, sizeof alone.gradient) == 0);
+    }
+}
+END_TEST
+#endif
+
+static Suite *suite(void)
+{
+    Suite *s = suite_create("concurrency");
+    TCase *unit = hnt_case(s, "unit");
+    tcase_add_test(unit, two_threads_train_two_models);
+    tcase_add_test(unit, eight_threads_call_a_loss_at_once);
+    tcase_add_test(unit, a_child_works_on_one_thread);
+    tcase_add_test(unit, settings_of_the_host_stay);
+#ifdef _OPENMP
+    tcase_add_test(unit, a_parallel_region_of_the_host_may_call);
+#endif
+    return s;
+}
+
+HNT_MAIN(suite)
