@@ -284,7 +284,7 @@ hn_status data_start_loaders(struct data *data, hn_context *context, const struc
         return status;
     loading.views = (int32_t)options->views;
     loading.augment_later = options->later_views > 0 ? &later : NULL;
-    return start_loader(&data->feature, context, data->train, HN_SAMPLER_INSTANCE_BALANCED, loading, options,
+    return start_loader(&data->feature, context, data->train, options->feature_sampler, loading, options,
                         "feature branch");
 }
 

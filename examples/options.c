@@ -69,7 +69,7 @@ static const struct option_row rows[] = {
     {"method", OPTION_CHOICE, AT(method), "hybrid-psc", 0, 0, "ce|ce-rs|hybrid-sc|hybrid-psc",
      "cross-entropy, the same on class-balanced batches, or the two branches\n"
      "with the supervised contrastive (sc) or prototypical (psc) loss"},
-    {"arch", OPTION_CHOICE, AT(arch), "resnet32", 0, 0, 
+    {"arch", OPTION_CHOICE, AT(arch), "resnet32", 0, 0,
      "resnet8|resnet14|resnet20|resnet32|resnet44|resnet56|resnet18|resnet34|resnet50",
      "the network; the last three are ImageNet's, for images of 224 x 224"},
     {"feature-loss", OPTION_CHOICE, AT(feature_loss), "auto", 0, 0, "auto|none|sc|psc|bcl|kcl|tsc|paco|proco",
@@ -93,6 +93,8 @@ static const struct option_row rows[] = {
     {"classifier-sampler", OPTION_CHOICE, AT(classifier_sampler), "auto", 0, 0,
      "auto|instance|balanced|balanced-random|square-root|progressive|reversed",
      "how the classifier branch draws its images; auto: as the method does"},
+    {"feature-sampler", OPTION_CHOICE, AT(feature_sampler), "instance", 0, 0,
+     "instance|balanced|balanced-random|square-root|progressive|reversed", "how the feature branch draws its images"},
     {"augmentation", OPTION_CHOICE, AT(augmentation), "plain", 0, 0, "plain|sim|autoaugment|randaugment",
      "how training images are changed: random crop and flip, and in the hybrid\n"
      "methods gray with probability 0.2, as in the paper (plain); SimAugment, with\n"

@@ -56,6 +56,7 @@ struct options {
     int32_t method, arch;
     int32_t feature_loss, classifier_loss; /* enum feature_kind, never AUTO after options_read; enum classifier_kind */
     int32_t classifier_sampler;            /* HN_SAMPLER_* + 1; never 0 after options_read                           */
+    int32_t feature_sampler;               /* HN_SAMPLER_*                                                           */
     double temperature;
     bool psc_include_own;
     int32_t assign; /* HN_ASSIGN_* */

@@ -93,6 +93,14 @@ small --method ce --drw-epoch 1 --log drw.log
 [ "$(field drw.log epoch loss)" != "$plain" ] || fail "--drw-epoch 1 changed nothing"
 small --method ce --classifier-sampler reversed --log sampler.log
 [ "$(field sampler.log epoch loss)" != "$plain" ] || fail "--classifier-sampler reversed changed nothing"
+small --method hybrid-psc --feature-sampler reversed --log sampler.log
+[ "$(field sampler.log epoch loss_feature)" != "$(field hybrid-psc.log epoch loss_feature)" ] ||
+    fail "--feature-sampler reversed changed nothing"
+small --method hybrid-sc --micro-batch 12 --log parts.log --save parts.safetensors
+expect "--micro-batch: loss" "$(field parts.log epoch loss)" '*[0-9]*'
+cmp -s hybrid-sc.safetensors parts.safetensors && fail "--micro-batch 12 changed nothing, not even batch norm"
+small --method hybrid-sc --micro-batch 64 --save whole.safetensors
+cmp hybrid-sc.safetensors whole.safetensors || fail "--micro-batch of the whole batch is not the whole batch"
 small --method hybrid-psc --prototypes 3 --log loss.log --save three.safetensors
 cmp -s hybrid-psc.safetensors three.safetensors && fail "--prototypes 3 changed nothing"
 small --method hybrid-sc --transition fixed --alpha 0.25 --log loss.log
