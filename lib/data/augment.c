@@ -173,6 +173,19 @@ int32_t hni_augment_shrink(const hni_augment *a, const hni_choice *choice)
     return shrink;
 }
 
+/* A crop that is cut out is all there is. Else the filter reaches beyond it, at most by the width of a pixel of the output
+ * and of one of the image shrunk by 8, and begins and ends at whole ones of those. */
+hni_part hni_augment_part(const hni_augment *a, const hni_choice *choice, int32_t height, int32_t width)
+{
+    const hni_box *c = &choice->crop;
+    const double y = choice->cut ? 0 : (c->bottom - c->top) / a->output.height + 16;
+    const double x = choice->cut ? 0 : (c->right - c->left) / a->output.width + 16;
+    return (hni_part){.top = (int32_t)fmax(floor(c->top - y), 0),
+                      .left = (int32_t)fmax(floor(c->left - x), 0),
+                      .bottom = (int32_t)fmin(ceil(c->bottom + y), height),
+                      .right = (int32_t)fmin(ceil(c->right + x), width)};
+}
+
 /* ---- one image of the caller's ---------------------------------------------------------------------------------------- */
 
 static hn_status plan_one(hni_augment *a, const hn_augment_options *options, const hn_image_shape *shape,

@@ -2,6 +2,7 @@
 #ifndef HNI_AUGMENT_H
 #define HNI_AUGMENT_H
 
+#include "data/image.h"
 #include "data/resample.h"
 
 #include <hybridnet/augment.h>
@@ -43,6 +44,9 @@ void hni_augment_draw(const hni_augment *a, int32_t height, int32_t width, int32
 
 /* 8, 4, 2 or 1: how far an image may be shrunk so that the choice's crop has no fewer pixels than the output. */
 int32_t hni_augment_shrink(const hni_augment *a, const hni_choice *choice);
+
+/* What of an image of this full size, shrunk or not, doing it reads. */
+hni_part hni_augment_part(const hni_augment *a, const hni_choice *choice, int32_t height, int32_t width);
 
 /* Bytes of scratch for images of this size or of a fraction of it; 0 if none is needed. */
 size_t hni_augment_scratch(const hni_augment *a, int32_t height, int32_t width, int32_t channels);

@@ -132,13 +132,24 @@ hn_status hni_image_load(hni_image *image, const char *path)
     return hni_image_load_in(image, "", path);
 }
 
-hn_status hni_image_decode(hni_image *image, int32_t shrink)
+hn_status hni_image_decode_part(hni_image *image, int32_t shrink, const hni_part *part)
 {
     HNI_FAIL_IF(image->format == 0, HN_E_STATE, "%s: no image has been loaded", image->function);
     HNI_FAIL_IF(shrink != 1 && shrink != 2 && shrink != 4 && shrink != 8, HN_E_ARG,
                 "%s: shrink is %d; it must be 1, 2, 4 or 8", image->function, (int)shrink);
-    hn_status status = image->format == HNI_IMAGE_JPEG ? hni_jpeg_decode(image, shrink) : hni_png_decode(image);
+    HNI_FAIL_IF(part->top < 0 || part->left < 0 || part->top >= part->bottom || part->left >= part->right ||
+                    part->bottom > image->full_height || part->right > image->full_width,
+                HN_E_ARG, "%s: rows %d to %d, columns %d to %d are no part of %dx%d pixels", image->function,
+                (int)part->top, (int)part->bottom, (int)part->left, (int)part->right, (int)image->full_height,
+                (int)image->full_width);
+    hn_status status = image->format == HNI_IMAGE_JPEG ? hni_jpeg_decode(image, shrink, part) : hni_png_decode(image);
     if (status < 0)
         image->height = image->width = 0;
     return status;
+}
+
+hn_status hni_image_decode(hni_image *image, int32_t shrink)
+{
+    const hni_part whole = {0, 0, image->full_height, image->full_width};
+    return hni_image_decode_part(image, shrink, &whole);
 }

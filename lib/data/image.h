@@ -45,4 +45,14 @@ hn_status hni_image_load_in(hni_image *image, const char *directory, const char 
  * failure.                                                                                                             */
 hn_status hni_image_decode(hni_image *image, int32_t shrink);
 
+/* A part of the image, in pixels of its full size: rows [top, bottom), columns [left, right). */
+typedef struct hni_part {
+    int32_t top, left, bottom, right;
+} hni_part;
+
+/* The same where only a part is wanted: pixels beyond it may be left undefined, and time is spared. The part's, with those of
+ * the shrunk image that it touches, are those of the whole image; failures, too, are the same. HN_E_ARG for a part that
+ * is empty or not within the image.                                                                                    */
+hn_status hni_image_decode_part(hni_image *image, int32_t shrink, const hni_part *part);
+
 #endif

@@ -11,7 +11,7 @@ hn_status hni_jpeg_size(hni_image *image);
 hn_status hni_png_size(hni_image *image);
 
 /* Reserves the pixels and fills them; what is left after a failure is undefined. */
-hn_status hni_jpeg_decode(hni_image *image, int32_t shrink);
+hn_status hni_jpeg_decode(hni_image *image, int32_t shrink, const hni_part *part);
 hn_status hni_png_decode(hni_image *image);
 
 /* Sets full_height and full_width, or HN_E_FORMAT if they are beyond what is decoded. */

@@ -13,9 +13,10 @@ hn_status hni_jpeg_size(hni_image *image)
                     image->function, image->name);
 }
 
-hn_status hni_jpeg_decode(hni_image *image, int32_t shrink)
+hn_status hni_jpeg_decode(hni_image *image, int32_t shrink, const hni_part *part)
 {
     (void)shrink;
+    (void)part;
     return hni_jpeg_size(image);
 }
 
@@ -35,6 +36,7 @@ struct decoder {
     hni_image *image;
     hn_status status;
     int32_t shrink;
+    const hni_part *part;
     struct jpeg_decompress_struct jpeg;
     struct jpeg_error_mgr errors;
     struct jpeg_progress_mgr progress;
@@ -134,36 +136,88 @@ static void convert_cmyk(const uint8_t *cmyk, uint8_t *rgb, size_t pixels)
     }
 }
 
-static void decode(struct decoder *d)
+static void start(struct decoder *d)
 {
     struct jpeg_decompress_struct *jpeg = &d->jpeg;
-    hni_image *image = d->image;
-    read_header(d);
-    if (d->status < 0)
-        return;
     bool four = jpeg->jpeg_color_space == JCS_CMYK || jpeg->jpeg_color_space == JCS_YCCK;
     if (jpeg->jpeg_color_space == JCS_UNKNOWN) {
         d->status = hni_fail(HN_E_UNSUPPORTED, "%s: %s is a JPEG of %d channels whose colours are not known",
-                             image->function, image->name, jpeg->num_components);
+                             d->image->function, d->image->name, jpeg->num_components);
         return;
     }
     jpeg->out_color_space = four ? JCS_CMYK : JCS_RGB;
     jpeg->scale_num = 1;
     jpeg->scale_denom = (unsigned)d->shrink;
     (void)jpeg_start_decompress(jpeg);
-    d->status = hni_image_reserve(image, (int32_t)jpeg->output_height, (int32_t)jpeg->output_width);
+    d->status = hni_image_reserve(d->image, (int32_t)jpeg->output_height, (int32_t)jpeg->output_width);
+}
+
+/* What the part is in pixels of the shrunk image, and which of them libjpeg is asked for. */
+typedef struct window {
+    JDIMENSION top, bottom, left, width;
+} window;
+
+enum {
+    EDGE = 16
+}; /* pixels by an edge that is cut lack neighbours to smooth colours with: more than those, rounded up */
+
+static window window_of(const struct decoder *d)
+{
+    const JDIMENSION shrink = (JDIMENSION)d->shrink, all = d->jpeg.output_width, rows = d->jpeg.output_height;
+    const JDIMENSION left = (JDIMENSION)d->part->left / shrink,
+                     right = ((JDIMENSION)d->part->right + shrink - 1) / shrink;
+    window w = {.top = (JDIMENSION)d->part->top / shrink,
+                .bottom = ((JDIMENSION)d->part->bottom + shrink - 1) / shrink,
+                .left = left > EDGE ? left - EDGE : 0};
+    w.bottom = w.bottom < rows ? w.bottom : rows;
+    w.width = (right + EDGE < all ? right + EDGE : all) - w.left;
+    return w;
+}
+
+/* Goes over rows that nobody wants: read all the same, so that a file that breaks off is found, but no pixels made. */
+static void skip_rows(struct jpeg_decompress_struct *jpeg, JDIMENSION rows)
+{
+#ifdef LIBJPEG_TURBO_VERSION
+    if (rows > 0)
+        (void)jpeg_skip_scanlines(jpeg, rows);
+#else
+    (void)jpeg;
+    (void)rows;
+#endif
+}
+
+static void decode(struct decoder *d)
+{
+    struct jpeg_decompress_struct *jpeg = &d->jpeg;
+    hni_image *image = d->image;
+    read_header(d);
+    if (d->status == HN_OK)
+        start(d);
     if (d->status < 0)
         return;
-    size_t row_bytes = (size_t)image->width * 3;
+    window w = window_of(d);
+#ifdef LIBJPEG_TURBO_VERSION
+    if (w.width < jpeg->output_width)
+        jpeg_crop_scanline(jpeg, &w.left, &w.width); /* moves the edges outwards, to the next block */
+    else
+        w.left = 0;
+#else
+    w = (window){.bottom = jpeg->output_height};
+#endif
+    const size_t row_bytes = (size_t)image->width * 3;
+    const bool four = jpeg->out_color_space == JCS_CMYK;
     JSAMPARRAY inks = NULL;
     if (four)
         inks = jpeg->mem->alloc_sarray((j_common_ptr)jpeg, JPOOL_IMAGE, jpeg->output_width * 4, 1);
+    skip_rows(jpeg, w.top);
     while (jpeg->output_scanline < jpeg->output_height) {
-        uint8_t *pixels = image->pixels + jpeg->output_scanline * row_bytes;
+        uint8_t *pixels = image->pixels + jpeg->output_scanline * row_bytes + (size_t)w.left * 3;
         JSAMPROW row = four ? inks[0] : pixels;
         (void)jpeg_read_scanlines(jpeg, &row, 1);
         if (four)
-            convert_cmyk(inks[0], pixels, (size_t)image->width);
+            convert_cmyk(inks[0], pixels, jpeg->output_width);
+        if (jpeg->output_scanline == w.bottom && w.bottom < jpeg->output_height) /* on to the last row */
+            skip_rows(jpeg, jpeg->output_height - 1 - w.bottom);
     }
     /* The end marker is not looked for: files without one are common, and all pixels are there. */
 }
@@ -175,9 +229,9 @@ static void guard(struct decoder *d, void (*work)(struct decoder *))
         work(d);
 }
 
-static hn_status run(hni_image *image, int32_t shrink, void (*work)(struct decoder *))
+static hn_status run(hni_image *image, int32_t shrink, const hni_part *part, void (*work)(struct decoder *))
 {
-    struct decoder d = {.image = image, .shrink = shrink};
+    struct decoder d = {.image = image, .shrink = shrink, .part = part};
     d.jpeg.err = jpeg_std_error(&d.errors);
     d.jpeg.client_data = &d;
     d.errors.error_exit = on_error;
@@ -191,12 +245,12 @@ static hn_status run(hni_image *image, int32_t shrink, void (*work)(struct decod
 
 hn_status hni_jpeg_size(hni_image *image)
 {
-    return run(image, 1, read_header);
+    return run(image, 1, NULL, read_header);
 }
 
-hn_status hni_jpeg_decode(hni_image *image, int32_t shrink)
+hn_status hni_jpeg_decode(hni_image *image, int32_t shrink, const hni_part *part)
 {
-    return run(image, shrink, decode);
+    return run(image, shrink, part, decode);
 }
 
 #endif

@@ -84,7 +84,21 @@ static hn_status read_pixels(const hn_loader *l, hni_maker *m, int64_t index, co
     return HN_OK;
 }
 
-/* One decoding serves all views: shrunk as far as the smallest crop allows. */
+/* What all views read. */
+static hni_part part_of(const hn_loader *l, const hni_choice *choice, const hni_image *image)
+{
+    hni_part all = {image->full_height, image->full_width, 0, 0};
+    for (int32_t v = 0; v < l->options.views; ++v) {
+        const hni_part p = hni_augment_part(augment_of(l, v), &choice[v], image->full_height, image->full_width);
+        all.top = p.top < all.top ? p.top : all.top;
+        all.left = p.left < all.left ? p.left : all.left;
+        all.bottom = p.bottom > all.bottom ? p.bottom : all.bottom;
+        all.right = p.right > all.right ? p.right : all.right;
+    }
+    return all;
+}
+
+/* One decoding serves all views: shrunk as far as the smallest crop allows, and no more than they read. */
 static hn_status decode_file(const hn_loader *l, hni_maker *m, int64_t index, const hn_rng *position,
                              hni_choice *choice, hni_picture *picture)
 {
@@ -96,7 +110,8 @@ static hn_status decode_file(const hn_loader *l, hni_maker *m, int64_t index, co
         int32_t most = hni_augment_shrink(augment_of(l, v), &choice[v]);
         shrink = most < shrink ? most : shrink;
     }
-    HNI_TRY(hni_image_decode(image, shrink));
+    const hni_part part = part_of(l, choice, image);
+    HNI_TRY(hni_image_decode_part(image, shrink, &part));
     if (image->height == image->full_height && image->width == image->full_width)
         shrink = 1; /* a format that has no other sizes */
     HNI_TRY(reserve(l, m, image->full_height, image->full_width, l->shape.channels));
