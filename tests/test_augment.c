@@ -377,7 +377,7 @@ START_TEST(a_crop_is_resized_by_itself)
             memcpy(part + y * width * 3, pixels + ((top + y) * s.width + left) * 3, (size_t)width * 3);
         const hni_box all = {0, 0, height, width};
         hn_scratch scratch = hnt_scratch(hni_resample_scratch(height, width, 3, 8, 9));
-        hni_resample(part, width * 3, height, width, 3, &all, want, 8, 9, scratch.data);
+        hni_resample(part, width * 3, height, width, 3, &all, want, 8, 9, false, scratch.data);
         free(scratch.data);
         augment_with_scratch(&o, &s, pixels, i, out);
         for (int k = 0; k < 8 * 9 * 3; ++k)

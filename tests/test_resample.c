@@ -13,7 +13,14 @@ static uint8_t *resample(const uint8_t *pixels, int64_t height, int64_t width, i
 {
     uint8_t *out = hnt_alloc((size_t)(out_height * out_width * channels));
     hn_scratch s = hnt_scratch(hni_resample_scratch(height, width, channels, out_height, out_width));
-    hni_resample(pixels, width * channels, height, width, channels, box, out, out_height, out_width, s.data);
+    hni_resample(pixels, width * channels, height, width, channels, box, out, out_height, out_width, false, s.data);
+    uint8_t *mirrored = hnt_alloc((size_t)(out_height * out_width * channels));
+    hni_resample(pixels, width * channels, height, width, channels, box, mirrored, out_height, out_width, true, s.data);
+    for (int64_t y = 0; y < out_height; ++y)
+        for (int64_t x = 0; x < out_width; ++x)
+            ck_assert_mem_eq(mirrored + (y * out_width + x) * channels,
+                             out + (y * out_width + out_width - 1 - x) * channels, (size_t)channels);
+    free(mirrored);
     free(s.data);
     return out;
 }
@@ -115,7 +122,7 @@ START_TEST(strides)
         tight[i] = loose[i / 27 * 40 + i % 27] = (uint8_t)(i * 7);
     uint8_t *want = resample(tight, 8, 9, 3, &all, 5, 4), out[5 * 4 * 3];
     hn_scratch s = hnt_scratch(hni_resample_scratch(8, 9, 3, 5, 4));
-    hni_resample(loose, 40, 8, 9, 3, &all, out, 5, 4, s.data);
+    hni_resample(loose, 40, 8, 9, 3, &all, out, 5, 4, false, s.data);
     ck_assert_mem_eq(out, want, sizeof out);
     free(want);
     free(s.data);

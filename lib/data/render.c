@@ -41,7 +41,7 @@ size_t hni_augment_scratch(const hni_augment *a, int32_t height, int32_t width, 
 
 /* ---- geometry ------------------------------------------------------------------------------------------------------- */
 
-/* The crop of the picture, resized -> out. */
+/* The crop of the picture, resized and, if that was drawn, mirrored -> out. */
 static void resize(const hni_augment *a, const hni_choice *choice, const hni_picture *p, uint8_t *out, void *scratch)
 {
     double scale = 1.0 / p->shrink;
@@ -56,7 +56,7 @@ static void resize(const hni_augment *a, const hni_choice *choice, const hni_pic
         b = (hni_box){b.top - (double)top, b.left - (double)left, b.bottom - (double)top, b.right - (double)left};
     }
     hni_resample(p->pixels + top * stride + left * p->channels, stride, bottom - top, right - left, p->channels, &b,
-                 out, a->output.height, a->output.width, scratch);
+                 out, a->output.height, a->output.width, choice->mirror, scratch);
 }
 
 /* Moves and mirrors: row y of out from row y + top; zeros come in from outside. */
@@ -170,24 +170,13 @@ static void normalise_row(const hni_augment *a, const hni_choice *ch, int64_t wi
     }
 }
 
-/* A whole row of 3 channels, nothing moved or mirrored. */
-static void normalise_row_3(const hni_augment *a, int64_t width, const uint8_t *row, float *out)
+/* Pixels of 3 channels, of which none is moved or mirrored. */
+static void normalise_whole_3(const hni_augment *a, int64_t pixels, const uint8_t *restrict from, float *restrict out)
 {
-    for (int64_t x = 0; x < width; ++x, row += 3, out += 3) {
-        out[0] = a->value[0][row[0]];
-        out[1] = a->value[1][row[1]];
-        out[2] = a->value[2][row[2]];
-    }
-}
-
-/* The same from its end. */
-static void normalise_mirrored_3(const hni_augment *a, int64_t width, const uint8_t *row, float *out)
-{
-    const uint8_t *p = row + 3 * (width - 1);
-    for (int64_t x = 0; x < width; ++x, p -= 3, out += 3) {
-        out[0] = a->value[0][p[0]];
-        out[1] = a->value[1][p[1]];
-        out[2] = a->value[2][p[2]];
+    for (int64_t i = 0; i < pixels; ++i, from += 3, out += 3) {
+        out[0] = a->value[0][from[0]];
+        out[1] = a->value[1][from[1]];
+        out[2] = a->value[2][from[2]];
     }
 }
 
@@ -196,36 +185,38 @@ static void normalise(const hni_augment *a, const hni_choice *choice, const uint
                       float *out)
 {
     int64_t height = a->output.height, row = a->output.width * channels;
-    bool simple = channels == 3 && choice->top == 0 && choice->left == 0 && !choice->grey;
+    if (channels == 3 && choice->top == 0 && choice->left == 0 && !choice->mirror && !choice->grey) {
+        normalise_whole_3(a, height * a->output.width, pixels, out);
+        return;
+    }
     for (int64_t y = 0; y < height; ++y) {
         int64_t from = y + choice->top;
-        if (simple)
-            (choice->mirror ? normalise_mirrored_3 : normalise_row_3)(a, a->output.width, pixels + y * row,
-                                                                      out + y * row);
-        else
-            normalise_row(a, choice, a->output.width, channels, from < 0 || from >= height ? NULL : pixels + from * row,
-                          out + y * row);
+        normalise_row(a, choice, a->output.width, channels, from < 0 || from >= height ? NULL : pixels + from * row,
+                      out + y * row);
     }
 }
 
-void hni_augment_render(const hni_augment *a, const hni_choice *choice, const hni_picture *picture, void *scratch,
+void hni_augment_render(const hni_augment *a, const hni_choice *drawn, const hni_picture *picture, void *scratch,
                         float *out)
 {
     static const hni_choice as_it_is = {.top = 0};
+    hni_choice choice = *drawn; /* what is left to do */
     int32_t height = a->output.height, width = a->output.width, channels = picture->channels;
     size_t bytes = output_bytes(a, channels);
     uint8_t *first = scratch, *second = has_canvas(a) || scratch != NULL ? first + bytes : NULL;
     const uint8_t *pixels = picture->pixels;
     if (resizes(a, picture->height, picture->width) || picture->shrink > 1) {
-        resize(a, choice, picture, first, second + bytes);
+        resize(a, drawn, picture, first, second + bytes);
         pixels = first;
+        choice.left = drawn->mirror ? -drawn->left : drawn->left;
+        choice.mirror = false;
     }
     if (!has_canvas(a)) {
-        normalise(a, choice, pixels, channels, out);
+        normalise(a, &choice, pixels, channels, out);
         return;
     }
-    place(choice, pixels, height, width, channels, second);
+    place(&choice, pixels, height, width, channels, second);
     hni_canvas c = {height, width, channels, second, first, (float *)(void *)(second + bytes)};
-    paint(a, choice, &c);
+    paint(a, &choice, &c);
     normalise(a, &as_it_is, c.pixels, channels, out);
 }

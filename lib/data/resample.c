@@ -3,11 +3,11 @@
  * precision are Pillow's: what a network learned from images it resized is then what it sees here.                      */
 #include "data/resample.h"
 
+#include "base/integer.h"
 #include "base/memory.h"
 #include "kernel/clones.h"
 
 #include <math.h>
-#include <stdbool.h>
 #include <string.h>
 
 enum { PRECISION = 22, HALF = 1 << (PRECISION - 1), BLOCK = 64, ROWS = 4 };
@@ -15,6 +15,7 @@ enum { PRECISION = 22, HALF = 1 << (PRECISION - 1), BLOCK = 64, ROWS = 4 };
 /* For each output coordinate: the first input coordinate, how many, and their weights. */
 typedef struct axis {
     int64_t taps;    /* weights a coordinate */
+    int64_t most;    /* of them, the largest count; those beyond a coordinate's own count are 0 */
     int32_t *first;  /* [out]                */
     int32_t *count;  /* [out]                */
     int32_t *weight; /* [out][taps]          */
@@ -31,15 +32,21 @@ static size_t axis_bytes(int64_t length, int64_t out)
     return hni_round_up((size_t)out * (size_t)(2 + axis_taps((double)length, out)) * sizeof(int32_t));
 }
 
-/* Rows as 32-bit values, which vectors load without taking them apart. */
-static size_t wide_bytes(int64_t width, int64_t channels)
+/* ROWS rows as 32-bit values, which vectors load without taking them apart; behind each what weights of 0 are for. */
+static int64_t pitch_of(int64_t width, int64_t channels, int64_t taps)
 {
-    return hni_round_up(ROWS * (size_t)(width * channels + 4) * sizeof(int32_t));
+    return (width + taps) * channels + 4;
+}
+
+static size_t wide_bytes(int64_t width, int64_t channels, int64_t taps)
+{
+    return hni_round_up((size_t)(ROWS * pitch_of(width, channels, taps)) * sizeof(int32_t));
 }
 
 size_t hni_resample_scratch(int64_t height, int64_t width, int64_t channels, int64_t out_height, int64_t out_width)
 {
-    return axis_bytes(height, out_height) + axis_bytes(width, out_width) + wide_bytes(width, channels) +
+    return axis_bytes(height, out_height) + axis_bytes(width, out_width) +
+           wide_bytes(width, channels, axis_taps((double)width, out_width)) +
            hni_round_up((size_t)height * (size_t)out_width * (size_t)channels);
 }
 
@@ -54,6 +61,7 @@ static char *axis_plan(axis *a, char *memory, int64_t in, double from, double to
 {
     double scale = (to - from) / (double)out, support = scale < 1 ? 1 : scale, inverse = 1 / support;
     a->taps = axis_taps(to - from, out);
+    a->most = 0;
     a->first = (int32_t *)(void *)memory;
     a->count = a->first + out;
     a->weight = a->count + out;
@@ -69,8 +77,11 @@ static char *axis_plan(axis *a, char *memory, int64_t in, double from, double to
             double w = triangle(((double)i - centre + 0.5) * inverse) / sum;
             weight[i - low] = (int32_t)(0.5 + w * (1 << PRECISION));
         }
+        for (int64_t t = high - low; t < a->taps; ++t)
+            weight[t] = 0;
         a->first[o] = (int32_t)low;
         a->count[o] = (int32_t)(high - low);
+        a->most = hni_max(a->most, high - low);
     }
     return memory + axis_bytes((int64_t)ceil(to - from), out);
 }
@@ -81,35 +92,49 @@ static uint8_t narrow(int32_t sum)
     return (uint8_t)(sum >> PRECISION);
 }
 
-typedef int32_t words4 __attribute__((vector_size(16), aligned(4), may_alias));
+typedef uint8_t bytes4 __attribute__((vector_size(4)));
+typedef int32_t words4 __attribute__((vector_size(16)));
 
 static inline words4 load4(const int32_t *p)
 {
-    return *(const words4 *)(const void *)p;
+    words4 values;
+    memcpy(&values, p, sizeof values);
+    return values;
 }
 
-/* ROWS rows at once, each a row of `wide`, `pitch` values apart, with 4 values behind its end; a vector holds the channels
- * of one pixel. out[r]: out_width x channels bytes.                                                                     */
-HNI_CLONES static void pass_rows(const axis *a, const int32_t *wide, int64_t pitch, int64_t channels,
-                                 uint8_t *const *out, int64_t out_width)
+/* One pixel; room: whether a fourth byte may follow, which the next pixel will write over. */
+static inline void store(words4 sum, int64_t channels, bool room, uint8_t *out)
 {
-    for (int64_t o = 0; o < out_width; ++o) {
+    const bytes4 pixel = __builtin_convertvector(sum >> PRECISION, bytes4);
+    if (room)
+        memcpy(out, &pixel, sizeof pixel);
+    else
+        for (int64_t c = 0; c < channels; ++c)
+            out[c] = pixel[c];
+}
+
+/* ROWS rows at once, each a row of `wide`, `pitch` values apart; a vector holds the channels of one pixel. out[r]:
+ * out_width x channels bytes, mirrored from the last pixel on.                                                          */
+HNI_CLONES static void pass_rows(const axis *a, const int32_t *wide, int64_t pitch, int64_t channels,
+                                 uint8_t *const *out, int64_t out_width, bool mirror)
+{
+    const words4 half = {HALF, HALF, HALF, HALF};
+    for (int64_t x = 0; x < out_width; ++x) {
+        const int64_t o = mirror ? out_width - 1 - x : x;
         const int32_t *p = wide + a->first[o] * channels, *w = a->weight + o * a->taps;
-        const words4 half = {HALF, HALF, HALF, HALF};
         words4 sum0 = half, sum1 = half, sum2 = half, sum3 = half;
-        for (int32_t t = 0; t < a->count[o]; ++t, p += channels) {
+        for (int64_t t = 0; t < a->most; ++t, p += channels) { /* as many for all: the loop's end can be foreseen */
             const words4 weight = {w[t], w[t], w[t], w[t]};
             sum0 += weight * load4(p);
             sum1 += weight * load4(p + pitch);
             sum2 += weight * load4(p + 2 * pitch);
             sum3 += weight * load4(p + 3 * pitch);
         }
-        for (int64_t c = 0; c < channels; ++c) {
-            out[0][o * channels + c] = narrow(sum0[c]);
-            out[1][o * channels + c] = narrow(sum1[c]);
-            out[2][o * channels + c] = narrow(sum2[c]);
-            out[3][o * channels + c] = narrow(sum3[c]);
-        }
+        const bool room = x + 4 <= out_width;
+        store(sum0, channels, room, out[0] + x * channels);
+        store(sum1, channels, room, out[1] + x * channels);
+        store(sum2, channels, room, out[2] + x * channels);
+        store(sum3, channels, room, out[3] + x * channels);
     }
 }
 
@@ -119,21 +144,21 @@ HNI_CLONES static void widen(const uint8_t *restrict from, int64_t n, int32_t *r
         to[i] = from[i];
 }
 
-/* rows: n values each, `stride` bytes apart -> out: out_width x channels each. wide: ROWS x (n + 4). */
+/* rows: n values each, `stride` bytes apart -> out: out_width x channels each. wide: ROWS x pitch. */
 static void pass_all_rows(const axis *a, const uint8_t *from, int64_t stride, int64_t rows, int64_t n, int64_t channels,
-                          uint8_t *out, int64_t out_width, int32_t *wide)
+                          uint8_t *out, int64_t out_width, bool mirror, int32_t *wide)
 {
-    int64_t pitch = n + 4;
+    const int64_t pitch = pitch_of(n / channels, channels, a->taps);
     uint8_t *to[ROWS];
     for (int64_t r = 0; r < ROWS; ++r)
-        memset(wide + r * pitch + n, 0, 4 * sizeof *wide);
+        memset(wide + r * pitch + n, 0, (size_t)(pitch - n) * sizeof *wide);
     for (int64_t row = 0; row < rows; row += ROWS) {
         for (int64_t r = 0; r < ROWS; ++r) { /* past the last row: the last one again */
-            int64_t at = row + r < rows ? row + r : rows - 1;
+            int64_t at = hni_min(row + r, rows - 1);
             widen(from + at * stride, n, wide + r * pitch);
             to[r] = out + at * out_width * channels;
         }
-        pass_rows(a, wide, pitch, channels, to, out_width);
+        pass_rows(a, wide, pitch, channels, to, out_width, mirror);
     }
 }
 
@@ -173,8 +198,19 @@ static bool copies(double from, double to, int64_t out)
     return !(whole < from) && !(whole > from) && !(to - from < (double)out) && !(to - from > (double)out);
 }
 
+static void mirror_rows(uint8_t *pixels, int64_t rows, int64_t width, int64_t channels)
+{
+    for (int64_t r = 0; r < rows; ++r, pixels += width * channels)
+        for (int64_t x = 0; x < width / 2; ++x)
+            for (int64_t c = 0; c < channels; ++c) {
+                uint8_t *a = pixels + x * channels + c, *b = pixels + (width - 1 - x) * channels + c, kept = *a;
+                *a = *b;
+                *b = kept;
+            }
+}
+
 void hni_resample(const uint8_t *pixels, int64_t stride, int64_t height, int64_t width, int64_t channels,
-                  const hni_box *box, uint8_t *out, int64_t out_height, int64_t out_width, void *scratch)
+                  const hni_box *box, uint8_t *out, int64_t out_height, int64_t out_width, bool mirror, void *scratch)
 {
     axis x, y;
     char *memory = scratch;
@@ -190,9 +226,9 @@ void hni_resample(const uint8_t *pixels, int64_t stride, int64_t height, int64_t
     if (!whole_rows) {
         memory = axis_plan(&x, memory, width, box->left, box->right, out_width);
         int32_t *wide = (int32_t *)(void *)memory;
-        memory += wide_bytes(width, channels);
+        memory += wide_bytes(width, channels, x.taps);
         uint8_t *to = whole_columns ? out : (uint8_t *)memory;
-        pass_all_rows(&x, from, stride, rows, width * channels, channels, to, out_width, wide);
+        pass_all_rows(&x, from, stride, rows, width * channels, channels, to, out_width, mirror, wide);
         from = to;
         stride = n;
     }
@@ -201,4 +237,6 @@ void hni_resample(const uint8_t *pixels, int64_t stride, int64_t height, int64_t
     else if (whole_rows)
         for (int64_t r = 0; r < rows; ++r)
             memcpy(out + r * n, from + r * stride, (size_t)n);
+    if (mirror && whole_rows)
+        mirror_rows(out, out_height, out_width, channels);
 }
