@@ -29,6 +29,14 @@ void hnt_close_d(const char *what, double got, double want, double rtol);
 void hnt_ok_(const char *file, int line, const char *text, hn_status status);
 void hnt_fails_(const char *file, int line, const char *expression, hn_status got, hn_status want, const char *sentence);
 
+/* ck_assert_msg for inner loops: at every assertion that holds Check writes the place to a file and flushes it, and a million
+ * of those are seconds.                                                                                               */
+#define hnt_check(condition, ...)      \
+    do {                               \
+        if (!(condition))              \
+            ck_abort_msg(__VA_ARGS__); \
+    } while (0)
+
 /* n normal numbers from a fixed stream; each (seed) its own. */
 void hnt_normal(uint64_t seed, float *x, int64_t n);
 /* calloc that fails the test instead of returning NULL. */

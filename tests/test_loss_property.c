@@ -362,8 +362,8 @@ static void check_gradient(const problem *p, const char *what, uint64_t number, 
         double size = 0, length = 0, along = 0;
         for (int64_t c = 0; c < m->ld; ++c) {
             const float g = m->grad[i * m->ld + c];
-            ck_assert_msg(c < m->cols ? isfinite(g) : isnan(g), "HNT_CASE=%llu: %s of row %lld, column %lld is %g",
-                          (unsigned long long)number, what, (long long)i, (long long)c, (double)g);
+            hnt_check(c < m->cols ? isfinite(g) : isnan(g), "HNT_CASE=%llu: %s of row %lld, column %lld is %g",
+                      (unsigned long long)number, what, (long long)i, (long long)c, (double)g);
             if (c >= m->cols)
                 continue;
             const double x = (double)m->data[i * m->ld + c], d = (double)g - (double)p->c.grad_beta * 0.5;
@@ -375,10 +375,10 @@ static void check_gradient(const problem *p, const char *what, uint64_t number, 
             continue;
         size = sqrt(size);
         length = sqrt(length);
-        ck_assert_msg(size * length <= bound, "HNT_CASE=%llu: %s of row %lld, of length %g, has length %g",
-                      (unsigned long long)number, what, (long long)i, length, size);
-        ck_assert_msg(fabs(along) <= 1e-5 * bound, "HNT_CASE=%llu: %s of row %lld changes its length",
-                      (unsigned long long)number, what, (long long)i);
+        hnt_check(size * length <= bound, "HNT_CASE=%llu: %s of row %lld, of length %g, has length %g",
+                  (unsigned long long)number, what, (long long)i, length, size);
+        hnt_check(fabs(along) <= 1e-5 * bound, "HNT_CASE=%llu: %s of row %lld changes its length",
+                  (unsigned long long)number, what, (long long)i);
     }
 }
 
@@ -389,13 +389,13 @@ static void run_case(int which, uint64_t number)
     fill_gradient(&p, &p.y);
     fill_gradient(&p, &p.logits);
     hn_status status = losses[which].run(&p);
-    ck_assert_msg(status == HN_OK || (which == 7 && p.dim < 2 && status == HN_E_SHAPE), "HNT_CASE=%llu: %s: %s",
-                  (unsigned long long)number, losses[which].name, hn_last_error());
+    hnt_check(status == HN_OK || (which == 7 && p.dim < 2 && status == HN_E_SHAPE), "HNT_CASE=%llu: %s: %s",
+              (unsigned long long)number, losses[which].name, hn_last_error());
     if (status == HN_OK) {
-        ck_assert_msg(isfinite(p.loss), "HNT_CASE=%llu: the loss is %g", (unsigned long long)number, p.loss);
+        hnt_check(isfinite(p.loss), "HNT_CASE=%llu: the loss is %g", (unsigned long long)number, p.loss);
         for (int64_t i = 0; i < p.n; ++i)
-            ck_assert_msg(isfinite(p.rows[i]), "HNT_CASE=%llu: the loss of row %lld is %g", (unsigned long long)number,
-                          (long long)i, (double)p.rows[i]);
+            hnt_check(isfinite(p.rows[i]), "HNT_CASE=%llu: the loss of row %lld is %g", (unsigned long long)number,
+                      (long long)i, (double)p.rows[i]);
         if (losses[which].z)
             check_gradient(&p, "dz", number, &p.z, 1);
         if (losses[which].y)
@@ -490,8 +490,8 @@ static void run_plain(plain *b, int psc, int32_t include_own, int32_t reduction)
 static void same(const plain *b, const char *what, const float *got, const float *want, int64_t n, double size)
 {
     for (int64_t i = 0; i < n; ++i)
-        ck_assert_msg(fabs((double)got[i] - (double)want[i]) <= 4e-6 * size / (double)b->temperature,
-                      "%s: element %lld is %g, not %g", what, (long long)i, (double)got[i], (double)want[i]);
+        hnt_check(fabs((double)got[i] - (double)want[i]) <= 4e-6 * size / (double)b->temperature,
+                  "%s: element %lld is %g, not %g", what, (long long)i, (double)got[i], (double)want[i]);
 }
 
 static void same_loss(const plain *got, const plain *want)
@@ -624,9 +624,12 @@ START_TEST(psc_with_its_own_class_is_cosine_cross_entropy)
                     g[c] += (double)d[i * b.classes + k] * p[k * b.dim + c] / (double)b.temperature;
             for (int64_t c = 0; c < b.dim; ++c)
                 along += g[c] * z[i * b.dim + c];
-            for (int64_t c = 0; c < b.dim; ++c)
-                ck_assert_double_eq_tol((double)b.dz[i * b.dim + c] * sqrt(length[i]), g[c] - along * z[i * b.dim + c],
-                                        4e-6 / (double)b.temperature / (double)b.temperature / (double)b.n + 1e-7);
+            for (int64_t c = 0; c < b.dim; ++c) {
+                const double got = (double)b.dz[i * b.dim + c] * sqrt(length[i]),
+                             want = g[c] - along * z[i * b.dim + c];
+                hnt_check(fabs(got - want) < 4e-6 / (double)b.temperature / (double)b.temperature / (double)b.n + 1e-7,
+                          "dz of row %lld, column %lld is %g, not %g", (long long)i, (long long)c, got, want);
+            }
         }
         free(scratch.data);
         free(logits);
