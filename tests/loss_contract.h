@@ -79,6 +79,13 @@ typedef struct hnt_subject {
 
 /* Adds the contract's cases to the suite's unit, property and repro cases. One subject a program. */
 void hnt_contract(const hnt_subject *subject, TCase *unit, TCase *property, TCase *repro);
+/* Its part of refusals, in loss_refusals.c. */
+void hnt_refusals(const hnt_subject *subject, TCase *unit);
+
+/* b and c are alike: c's gradients come out as beta * what was there + scale * b's. */
+void hnt_scales_and_adds(hnt_batch *b, hnt_batch *c);
+
+/* ---- the reference: loss_reference.c --------------------------------------------------------------------------------- */
 
 hnt_reference hnt_refer(const hnt_subject *subject, const hnt_batch *b);
 void hnt_drop_reference(hnt_reference *r);
@@ -99,7 +106,5 @@ void hnt_gradients_follow(const hnt_subject *subject, hnt_batch *b, double toler
  * tolerances.                                                                                                          */
 void hnt_golden_agrees(const hn_safetensors *file, const char *name, hnt_batch *b, int rows, double value_tolerance,
                        double gradient_tolerance);
-/* b and c are alike: c's gradients come out as beta * what was there + scale * b's. */
-void hnt_scales_and_adds(hnt_batch *b, hnt_batch *c);
 
 #endif
