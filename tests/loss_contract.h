@@ -22,7 +22,7 @@ typedef struct hnt_reference {
 } hnt_reference;
 
 /* A field or element of a good batch, and the value that makes it bad. */
-enum hnt_place { HNT_F32_OPTION, HNT_I32_OPTION, HNT_SIZE_OPTION, HNT_INDEX, HNT_EXTRA = 10, HNT_GIVEN_ROWS = 20 };
+enum { HNT_F32_OPTION, HNT_I32_OPTION, HNT_SIZE_OPTION, HNT_INDEX, HNT_EXTRA = 10, HNT_GIVEN_ROWS = 20 };
 
 /* place    HNT_INDEX + HNT_LABELS, ...: an element of that array; HNT_EXTRA + i: of extra[i];
  *          HNT_GIVEN_ROWS + HNT_Y, ...: the rows of that gradient

@@ -25,8 +25,9 @@ static hn_status begin(const hnt_loss_object *object, hn_loss **loss, hn_context
     return status == HN_OK && object->init ? hn_loss_init_params(*loss, &rng) : status;
 }
 
-static hn_status live(const hnt_loss_object *object, hn_context *context)
+static hn_status live(hn_context *context, const void *arg)
 {
+    const hnt_loss_object *object = arg;
     float x[MOST], dx[MOST];
     int32_t labels[MOST];
     hn_loss *loss = NULL;
@@ -58,21 +59,7 @@ static hn_status live(const hnt_loss_object *object, hn_context *context)
 
 void hnt_loss_survives(const hnt_loss_object *object)
 {
-    int64_t failures = 0;
-    for (int64_t fail_at = 1;; ++fail_at) { /* 0 is the context's own */
-        hnt_counter counter = {.fail_at = fail_at};
-        hn_context *context = NULL;
-        hnt_ok(hnt_counting_context(&context, &counter, 1));
-        const hn_status status = live(object, context);
-        hn_context_destroy(context);
-        ck_assert_int_eq(counter.alive, 0);
-        ck_assert_int_eq(counter.alive_bytes, 0);
-        if (status == HN_OK)
-            break;
-        ck_assert_int_eq(status, HN_E_NOMEM);
-        ++failures;
-    }
-    ck_assert_int_ge(failures, object->allocations);
+    hnt_survives(live, object, object->allocations);
 }
 
 void hnt_loss_steps(const hnt_loss_object *object)
