@@ -3,7 +3,7 @@
 # From here on the directory is a fresh one, removed in the end.
 directory=$(mktemp -d)
 trap 'rm -rf "$directory"' EXIT
-cd "$directory"
+cd "$directory" || exit 1
 failures=0
 test_name=$(basename "$0" .sh)
 
@@ -20,6 +20,7 @@ finish() {
 
 # small OPTIONS...: a training of seconds.
 small() {
+    # shellcheck disable=SC2154 # set by who sources this
     "$train" --dataset synthetic --synthetic-images 400 --imbalance 10 --arch resnet8 --epochs 2 --batch 32 --lr 0.05 \
         --quiet "$@"
 }
