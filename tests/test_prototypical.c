@@ -21,7 +21,7 @@ static hnt_batch make(uint64_t seed, int64_t n, int64_t classes, int64_t dim, in
 
 static hnt_batch sized(uint64_t seed, int size, int64_t pad)
 {
-    static const int64_t shapes[][4] = {{0, 4, 8, 1}, {12, 4, 3, 1}, {40, 6, 7, 1}, {333, 1300, 24, 2}};
+    static const int64_t shapes[][4] = {{0, 4, 8, 1}, {12, 4, 3, 1}, {70, 6, 7, 1}, {333, 1300, 24, 2}};
     const int64_t *shape = shapes[size];
     hnt_batch b = make(seed, shape[0], shape[1], shape[2], (int32_t)shape[3], pad);
     if (size == HNT_SMALL) {
