@@ -257,8 +257,8 @@ START_TEST(stripes_and_chunks_agree_with_pairs)
         hnt_ok(hnt_call(&b));
         hnt_ok(hn_loss_sc_scratch(&b.o.sc, N, DIM, &bytes));
         hn_scratch scratch = hnt_scratch(bytes);
-        hnt_ok(hn_loss_sc(&b.o.sc, &(hn_cmatf){b.z.x, N, DIM, DIM}, b.labels, &loss, NULL, &(hn_matf){want, N, DIM, DIM},
-                          &scratch));
+        hnt_ok(hn_loss_sc(&b.o.sc, &(hn_cmatf){b.z.x, N, DIM, DIM}, b.labels, &loss, NULL,
+                          &(hn_matf){want, N, DIM, DIM}, &scratch));
         free(scratch.data);
         for (int i = 0; i < N * DIM; ++i)
             b.z.g[i] += b.y.g[i];
