@@ -2,21 +2,10 @@
 # smoke.sh PROGRAM: train_hybrid from the outside, on the synthetic set: every method trains and logs, weights survive
 # save and load, the same seed gives the same weights, bad input is refused by name.
 set -eu
-program=$1
-directory=$(mktemp -d)
-trap 'rm -rf "$directory"' EXIT
-cd "$directory"
-failures=0
-
-fail() {
-    echo "smoke: $*" >&2
-    failures=$((failures + 1))
-}
-
-small() {
-    "$program" --dataset synthetic --synthetic-images 400 --imbalance 10 --arch resnet8 --epochs 2 --batch 32 --lr 0.05 \
-        --quiet "$@"
-}
+train=$1
+program=$train
+# shellcheck source=tests/smoke_head.sh
+. "$(dirname "$0")/smoke_head.sh"
 
 # field FILE EVENT KEY: the value of a key in the last line of that event; a list is cut at its first comma.
 field() {
@@ -343,5 +332,4 @@ for option in dataset data imbalance imbalance-profile subset method arch epochs
 done
 "$program" --version | grep -q libhybridnet || fail "--version does not name the library"
 
-[ "$failures" -eq 0 ] || exit 1
-echo "smoke: all well"
+finish

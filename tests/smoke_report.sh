@@ -4,20 +4,8 @@
 set -eu
 train=$1
 program=$2
-directory=$(mktemp -d)
-trap 'rm -rf "$directory"' EXIT
-cd "$directory"
-failures=0
-
-fail() {
-    echo "smoke_report: $*" >&2
-    failures=$((failures + 1))
-}
-
-small() {
-    "$train" --dataset synthetic --synthetic-images 400 --imbalance 10 --arch resnet8 --epochs 2 --batch 32 --lr 0.05 \
-        --quiet "$@"
-}
+# shellcheck source=tests/smoke_head.sh
+. "$(dirname "$0")/smoke_head.sh"
 
 # whole PAGE: well formed, complete, self-contained.
 whole() {
@@ -204,5 +192,4 @@ for option in output title features help version; do
 done
 "$program" --version | grep -q libhybridnet || fail "--version does not name the library"
 
-[ "$failures" -eq 0 ] || exit 1
-echo "smoke_report: all well"
+finish

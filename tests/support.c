@@ -163,6 +163,24 @@ hn_status hnt_counting_context(hn_context **out, hnt_counter *counter, int32_t t
     return hn_context_create(out, &o);
 }
 
+void hnt_survives(hn_status (*attempt)(hn_context *context, const void *arg), const void *arg, int64_t allocations)
+{
+    hn_status status = HN_E_NOMEM;
+    for (int64_t fail_at = 1; status != HN_OK; ++fail_at) { /* 0 is the context's own */
+        hnt_counter counter = {.fail_at = fail_at};
+        hn_context *context = NULL;
+        hnt_ok(hnt_counting_context(&context, &counter, 1));
+        status = attempt(context, arg);
+        if (status != HN_OK)
+            hnt_fails(status, HN_E_NOMEM, "out of memory");
+        hn_context_destroy(context);
+        ck_assert_int_eq(counter.alive, 0);
+        ck_assert_int_eq(counter.alive_bytes, 0);
+        ck_assert_int_lt(fail_at, 1000);
+        ck_assert(status != HN_OK || fail_at > allocations);
+    }
+}
+
 static char temp_dir[256];
 static pid_t temp_owner;
 
@@ -189,6 +207,14 @@ void hnt_temp_dir(char *path, size_t size)
     temp_owner = getpid();
     atexit(remove_temp_dir);
     snprintf(path, size, "%s", temp_dir);
+}
+
+hnt_place hnt_new_place(const char *name)
+{
+    hnt_place p;
+    hnt_temp_dir(p.dir, sizeof p.dir);
+    snprintf(p.file, sizeof p.file, "%s/%s", p.dir, name);
+    return p;
 }
 
 void hnt_write_file(const char *path, const void *data, size_t size)

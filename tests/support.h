@@ -29,6 +29,14 @@ void hnt_close_d(const char *what, double got, double want, double rtol);
 void hnt_ok_(const char *file, int line, const char *text, hn_status status);
 void hnt_fails_(const char *file, int line, const char *expression, hn_status got, hn_status want, const char *sentence);
 
+/* ck_assert_msg for inner loops: at every assertion that holds Check writes the place to a file and flushes it, and a million
+ * of those are seconds.                                                                                               */
+#define hnt_check(condition, ...)      \
+    do {                               \
+        if (!(condition))              \
+            ck_abort_msg(__VA_ARGS__); \
+    } while (0)
+
 /* n normal numbers from a fixed stream; each (seed) its own. */
 void hnt_normal(uint64_t seed, float *x, int64_t n);
 /* calloc that fails the test instead of returning NULL. */
@@ -47,8 +55,17 @@ typedef struct hnt_counter {
 /* Context with that allocator; single-threaded counting. Start with a zeroed counter and fail_at set. */
 hn_status hnt_counting_context(hn_context **out, hnt_counter *counter, int32_t threads);
 
+/* Every allocation that attempt makes fails once, the first one first, until it succeeds. Each failure must be HN_E_NOMEM, and
+ * nothing may stay behind; at least `allocations` must have failed.                                                    */
+void hnt_survives(hn_status (*attempt)(hn_context *context, const void *arg), const void *arg, int64_t allocations);
+
 /* Path of a fresh temporary directory in `path` (size bytes); removed at exit of the process. */
 void hnt_temp_dir(char *path, size_t size);
+/* A fresh temporary directory, and the path of a file in it. */
+typedef struct hnt_place {
+    char dir[256], file[512];
+} hnt_place;
+hnt_place hnt_new_place(const char *name);
 /* Writes a file. */
 void hnt_write_file(const char *path, const void *data, size_t size);
 

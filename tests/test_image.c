@@ -7,20 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PATH_SIZE = 512 };
-
-struct place {
-    char dir[PATH_SIZE - 64], file[PATH_SIZE];
-};
-
-static struct place make_place(void)
-{
-    struct place p;
-    hnt_temp_dir(p.dir, sizeof p.dir);
-    snprintf(p.file, sizeof p.file, "%s/image", p.dir);
-    return p;
-}
-
 static uint8_t bytes[HNT_FILE_ROOM];
 
 /* One of the kinds of files that this build reads: 0 JPEG, 1 progressive JPEG, 2 PNG. 0 bytes: it does not. */
@@ -50,7 +36,7 @@ static void write_anew(const char *path, size_t size)
 START_TEST(pillows_pixels)
 {
     hn_context *context = hnt_context(1);
-    struct place place = make_place();
+    hnt_place place = hnt_new_place("image");
     hn_safetensors *golden = hnt_golden_open(context, "image");
     hni_image image;
     hni_image_init(&image, context);
@@ -89,7 +75,7 @@ END_TEST
 START_TEST(load_then_decode)
 {
     hn_context *context = hnt_context(1);
-    struct place place = make_place();
+    hnt_place place = hnt_new_place("image");
     hni_image image;
     hni_image_init(&image, context);
     for (int kind = 0; kind < KINDS; ++kind) {
@@ -126,7 +112,7 @@ END_TEST
 START_TEST(shrunk_is_the_same_picture)
 {
     hn_context *context = hnt_context(1);
-    struct place place = make_place();
+    hnt_place place = hnt_new_place("image");
     hni_image image, small;
     hni_image_init(&image, context);
     hni_image_init(&small, context);
@@ -183,7 +169,7 @@ END_TEST
 START_TEST(truncated_anywhere)
 {
     hn_context *context = hnt_context(1);
-    struct place place = make_place();
+    hnt_place place = hnt_new_place("image");
     hni_image image, whole;
     hni_image_init(&image, context);
     hni_image_init(&whole, context);
@@ -217,7 +203,7 @@ END_TEST
 START_TEST(broken_bytes)
 {
     hn_context *context = hnt_context(1);
-    struct place place = make_place();
+    hnt_place place = hnt_new_place("image");
     hni_image image;
     hni_image_init(&image, context);
     for (int kind = 0; kind < KINDS; ++kind) {
@@ -256,7 +242,7 @@ static void refused(hni_image *image, const char *path, size_t size, hn_status s
 
 START_TEST(hostile_headers)
 {
-    struct place place = make_place();
+    hnt_place place = hnt_new_place("image");
     hnt_counter counter = {.fail_at = -1};
     hn_context *context;
     hnt_ok(hnt_counting_context(&context, &counter, 1));
@@ -296,7 +282,7 @@ END_TEST
 START_TEST(no_images)
 {
     hn_context *context = hnt_context(1);
-    struct place place = make_place();
+    hnt_place place = hnt_new_place("image");
     hni_image image;
     hni_image_init(&image, context);
     image.function = "hn_loader_next";
@@ -306,7 +292,7 @@ START_TEST(no_images)
     refused(&image, place.file, 0, HN_E_FORMAT, "hn_loader_next: ");
     hnt_fails(hni_image_load(&image, place.dir), HN_E_IO, "not a regular file");
     hnt_fails(hni_image_load_in(&image, place.dir, "nobody.jpg"), HN_E_IO, "No such file");
-    char path[2 * PATH_SIZE];
+    char path[512];
     snprintf(path, sizeof path, "%s/nobody.jpg", place.dir);
     ck_assert_str_eq(image.name, path);
     hnt_fails(hni_image_load_in(&image, "somewhere/", "a b.png"), HN_E_IO, "somewhere/a b.png");
@@ -340,7 +326,7 @@ static void count_warning(int32_t level, const char *text, void *user)
 /* What other libraries pass over is passed over, and told. */
 START_TEST(warnings_go_to_the_log)
 {
-    struct place place = make_place();
+    hnt_place place = hnt_new_place("image");
     hn_context_options o;
     hn_context_options_init(&o, sizeof o);
     o.log = count_warning;
@@ -373,7 +359,7 @@ END_TEST
 START_TEST(endless_scans)
 {
     hn_context *context = hnt_context(1);
-    struct place place = make_place();
+    hnt_place place = hnt_new_place("image");
     hni_image image;
     hni_image_init(&image, context);
     size_t size = make(1, 16, 16), scan = size;
@@ -397,35 +383,29 @@ END_TEST
 
 /* ---- allocations that fail --------------------------------------------------------------------------------------------- */
 
+static hn_status attempt(hn_context *context, const void *path)
+{
+    hni_image image;
+    hni_image_init(&image, context);
+    const hn_status status = decode(&image, path, 1);
+    if (status != HN_OK) {
+        hnt_fails(status, HN_E_NOMEM, "out of memory");
+        ck_assert(image.height == 0 && image.width == 0);
+        hnt_ok(decode(&image, path, 1)); /* nothing is lost for the next */
+    }
+    hni_image_release(&image);
+    return status;
+}
+
 START_TEST(allocation_failures)
 {
-    struct place place = make_place();
+    hnt_place place = hnt_new_place("image");
     for (int kind = 0; kind < KINDS; ++kind) {
-        size_t size = make(kind, 21, 34);
+        const size_t size = make(kind, 21, 34);
         if (size == 0)
             continue;
         hnt_write_file(place.file, bytes, size);
-        hn_status status = HN_E_NOMEM;
-        int64_t fail_at = 1; /* call 0 is the context's own */
-        for (; status != HN_OK; ++fail_at) {
-            ck_assert_int_lt(fail_at, 100);
-            hnt_counter counter = {.fail_at = fail_at};
-            hn_context *context = NULL;
-            hni_image image;
-            hnt_ok(hnt_counting_context(&context, &counter, 1));
-            hni_image_init(&image, context);
-            status = decode(&image, place.file, 1);
-            if (status != HN_OK) {
-                hnt_fails(status, HN_E_NOMEM, "out of memory");
-                ck_assert(image.height == 0 && image.width == 0);
-                hnt_ok(decode(&image, place.file, 1)); /* nothing is lost for the next */
-            }
-            hni_image_release(&image);
-            hn_context_destroy(context);
-            ck_assert_int_eq(counter.alive, 0);
-            ck_assert_int_eq(counter.alive_bytes, 0);
-        }
-        ck_assert_int_gt(fail_at, 4);
+        hnt_survives(attempt, place.file, 3);
     }
 }
 END_TEST
