@@ -55,6 +55,7 @@ hn_test(loader unit repro oom)
 hn_test(loader_files unit repro oom)
 hn_test(safetensors unit golden oom)
 hn_test(hybrid unit golden repro oom)
+hn_test(checkpoint unit repro oom)
 hn_test(embedding unit)
 
 # The numeric part of an example, whose sources are no library.
