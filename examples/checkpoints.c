@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { TEXT = 512, BEST = 5, MEANS = 4 };
+enum { TEXT = 512, MEANS = 4 };
 
 /* ---- what is kept beside the network: text, in which %a keeps every bit of a number ----------------------------------- */
 
@@ -22,28 +22,17 @@ static void means_of(struct course *c, struct mean *means[MEANS])
     means[3] = &c->classifier;
 }
 
-/* Of the best epoch, what is reported. */
-static void best_of(struct outcome *o, double *best[BEST])
+/* Of the best epoch goes into best_text what is reported of it. */
+static void write_course(struct course course, const struct outcome *outcome, char *course_text, char *best_text)
 {
-    best[0] = &o->best.validation;
-    best[1] = &o->best.report.top1;
-    best[2] = &o->best.report.many;
-    best[3] = &o->best.report.medium;
-    best[4] = &o->best.report.few;
-}
-
-static void write_course(struct course course, struct outcome *outcome, char *course_text, char *best_text)
-{
+    const hn_metrics_report *best = &outcome->best.report;
     struct mean *means[MEANS];
-    double *best[BEST];
     means_of(&course, means);
-    best_of(outcome, best);
     int at = snprintf(course_text, TEXT, "%a", course.lr);
     for (int i = 0; i < MEANS; ++i)
         at += snprintf(course_text + at, TEXT - (size_t)at, " %a %" PRId64, means[i]->sum, means[i]->n);
-    at = snprintf(best_text, TEXT, "%" PRId64, outcome->best_epoch);
-    for (int i = 0; i < BEST; ++i)
-        at += snprintf(best_text + at, TEXT - (size_t)at, " %a", *best[i]);
+    snprintf(best_text, TEXT, "%" PRId64 " %a %a %a %a %a", outcome->best_epoch, outcome->best.validation, best->top1,
+             best->many, best->medium, best->few);
 }
 
 /* The numbers of a text that the same program wrote; a text that ends early gives zeros. */
@@ -66,17 +55,18 @@ static int64_t next_integer(const char **text)
 static void read_course(struct course *course, struct outcome *outcome, const char *course_text, const char *best_text)
 {
     struct mean *means[MEANS];
-    double *best[BEST];
     means_of(course, means);
-    best_of(outcome, best);
     course->lr = next_number(&course_text);
     for (int i = 0; i < MEANS; ++i) {
         means[i]->sum = next_number(&course_text);
         means[i]->n = next_integer(&course_text);
     }
     outcome->best_epoch = next_integer(&best_text);
-    for (int i = 0; i < BEST; ++i)
-        *best[i] = next_number(&best_text);
+    outcome->best.validation = next_number(&best_text);
+    outcome->best.report.top1 = next_number(&best_text);
+    outcome->best.report.many = next_number(&best_text);
+    outcome->best.report.medium = next_number(&best_text);
+    outcome->best.report.few = next_number(&best_text);
 }
 
 /* Tells one training set from another: its size and a hash of its labels (FNV-1a). */
@@ -128,14 +118,13 @@ static hn_status save(struct run *run, const struct course *course, const struct
 {
     const struct options *o = &run->options;
     const hn_training training = training_of(run, course);
-    struct outcome kept = *outcome;
     char course_text[TEXT], best_text[TEXT], data[TEXT], log_bytes[TEXT], seconds[TEXT], tests[TEXT];
     char *options = options_text(o);
     if (options == NULL) {
         complain("not enough memory for the options of a checkpoint");
         return HN_E_NOMEM;
     }
-    write_course(*course, &kept, course_text, best_text);
+    write_course(*course, outcome, course_text, best_text);
     describe_data(run, data, sizeof data);
     snprintf(log_bytes, sizeof log_bytes, "%" PRId64, event_log_sync(run->log));
     snprintf(seconds, sizeof seconds, "%a", now() - run->started);
