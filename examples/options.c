@@ -278,6 +278,30 @@ static void decide(struct options *o)
         o->milestones = (struct number_list){2, {0.6 * (double)o->epochs, 0.8 * (double)o->epochs}};
 }
 
+/* Whether a recipe's line gives a text back as it is: to it a blank and # begin a comment. */
+static bool fits_a_line(const char *text)
+{
+    const size_t length = strlen(text);
+    return text[strcspn(text, "\r\n")] == '\0' && strchr(" \t#", text[0]) == NULL &&
+           strchr(" \t", text[length - 1]) == NULL && strstr(text, " #") == NULL && strstr(text, "\t#") == NULL;
+}
+
+/* A checkpoint keeps options as a recipe's lines. */
+static int check_texts(const struct options *o)
+{
+    for (size_t i = 0; i < ROWS; ++i) {
+        const char *text =
+            rows[i].kind == OPTION_TEXT ? *(const char *const *)((const char *)o + rows[i].offset) : NULL;
+        if (text != NULL && !fits_a_line(text)) {
+            complain(
+                "--%s is '%s'; with --checkpoint it must have no line break, no blank at an end and no # after one",
+                rows[i].name, text);
+            return -1;
+        }
+    }
+    return 0;
+}
+
 /* What no single row can see. */
 static int check(const struct options *o)
 {
@@ -301,6 +325,8 @@ static int check(const struct options *o)
         complain("--resume needs --checkpoint DIR, the directory to go on from");
         return -1;
     }
+    if (o->checkpoint != NULL && check_texts(o) != 0)
+        return -1;
     if (o->eval_only && o->checkpoint != NULL) {
         complain("--eval-only trains nothing, so there is no --checkpoint");
         return -1;
