@@ -8,6 +8,8 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 struct event_log {
     FILE *file;
@@ -16,7 +18,22 @@ struct event_log {
     bool failed;    /* a value could not be added        */
 };
 
-struct event_log *event_log_open(const char *path)
+/* The file, cut to its first `kept` bytes; NULL with errno, 0 for a file that is shorter. */
+static FILE *go_on(const char *path, int64_t kept)
+{
+    struct stat info;
+    FILE *file = fopen(path, "r+");
+    errno = file == NULL ? errno : 0;
+    if (file == NULL)
+        return NULL;
+    if (fstat(fileno(file), &info) == 0 && info.st_size >= kept && ftruncate(fileno(file), (off_t)kept) == 0 &&
+        fseeko(file, 0, SEEK_END) == 0)
+        return file;
+    fclose(file);
+    return NULL;
+}
+
+struct event_log *event_log_open(const char *path, int64_t kept)
 {
     struct event_log *log = calloc(1, sizeof *log);
     if (log == NULL) {
@@ -24,9 +41,10 @@ struct event_log *event_log_open(const char *path)
         return NULL;
     }
     log->path = path;
-    log->file = fopen(path, "w");
+    log->file = kept > 0 ? go_on(path, kept) : fopen(path, "w");
     if (log->file == NULL) {
-        complain("the log %s cannot be written: %s", path, strerror(errno));
+        complain("the log %s cannot be %s: %s", path, kept > 0 ? "gone on with" : "written",
+                 errno != 0 ? strerror(errno) : "it is shorter than when the checkpoint was written; name a new --log");
         free(log);
         return NULL;
     }
@@ -119,6 +137,15 @@ int event_end(struct event_log *log)
     if (!written)
         complain("the log %s cannot be written: %s", log->path, errno != 0 ? strerror(errno) : "out of memory");
     return written ? 0 : -1;
+}
+
+int64_t event_log_sync(struct event_log *log)
+{
+    if (log == NULL)
+        return 0;
+    (void)fsync(fileno(log->file)); /* which a pipe cannot do */
+    const off_t bytes = ftello(log->file);
+    return bytes > 0 ? (int64_t)bytes : 0;
 }
 
 int event_log_close(struct event_log *log)

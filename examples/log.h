@@ -8,8 +8,12 @@
 /* Every function takes NULL for "no log" and then does nothing. */
 struct event_log;
 
-/* Creates the file. NULL after a sentence on stderr. */
-struct event_log *event_log_open(const char *path);
+/* Creates the file or, for kept > 0, goes on after the first so many bytes of the one that is there. NULL after a sentence
+ * on stderr.                                                                                                             */
+struct event_log *event_log_open(const char *path, int64_t kept);
+
+/* Brings what is written to the disk; returns how many bytes that are. */
+int64_t event_log_sync(struct event_log *log);
 
 /* Starts an object {"event": name, ...}; the next calls add to it. Numbers that are not finite and text that is NULL or
  * not UTF-8 become null. The values of one key must not repeat.                                                         */

@@ -129,15 +129,21 @@ hn_status losses_create_classifier(hn_loss **out, hn_context *context, const str
     return status == HN_OK ? hn_loss_create_ce(out, context, data->classes, &ce) : status;
 }
 
+hn_status losses_weigh_classes(hn_hybrid *network, const struct options *o, const struct data *data, int64_t epoch)
+{
+    float weights[MAX_CLASSES];
+    if (o->drw_epoch == 0)
+        return HN_OK;
+    hn_status status =
+        hn_class_weights_deferred(data->counts, data->classes, effective_beta, epoch, o->drw_epoch, weights);
+    return status == HN_OK ? hn_loss_set_class_weights(hn_hybrid_classifier_loss(network), weights) : status;
+}
+
 hn_status losses_begin_epoch(hn_hybrid *network, const struct options *o, const struct data *data, int64_t epoch)
 {
     hn_loss *feature = hn_hybrid_feature_loss(network), *classifier = hn_hybrid_classifier_loss(network);
     hn_status status = feature == NULL ? HN_OK : hn_loss_begin_epoch(feature, epoch);
     if (status == HN_OK)
         status = hn_loss_begin_epoch(classifier, epoch);
-    if (status != HN_OK || o->drw_epoch == 0)
-        return status;
-    float weights[MAX_CLASSES];
-    status = hn_class_weights_deferred(data->counts, data->classes, effective_beta, epoch, o->drw_epoch, weights);
-    return status == HN_OK ? hn_loss_set_class_weights(classifier, weights) : status;
+    return status == HN_OK ? losses_weigh_classes(network, o, data, epoch) : status;
 }

@@ -10,7 +10,9 @@ hn_status losses_create_feature(hn_loss **out, hn_context *context, const struct
 hn_status losses_create_classifier(hn_loss **out, hn_context *context, const struct options *o,
                                    const struct data *data);
 
-/* Tells both losses that an epoch (from 0) begins, and re-weighs the classes when their time has come. */
+/* Tells both losses that an epoch (from 0) begins, and weighs the classes. */
 hn_status losses_begin_epoch(hn_hybrid *network, const struct options *o, const struct data *data, int64_t epoch);
+/* Sets the weights of the classes in an epoch, where they are deferred to a later one or in force. */
+hn_status losses_weigh_classes(hn_hybrid *network, const struct options *o, const struct data *data, int64_t epoch);
 
 #endif

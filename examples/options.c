@@ -3,6 +3,7 @@
 
 #include "log.h"
 #include "recipe.h"
+#include "resume.h"
 
 #include <hybridnet.h>
 
@@ -144,6 +145,8 @@ static const struct option_row rows[] = {
 
     {"Files", OPTION_HEADING, 0, NULL, 0, 0, NULL, NULL},
     {"save", OPTION_TEXT, AT(save), NULL, 0, 0, "FILE", "write the weights after every epoch (safetensors)"},
+    {"export", OPTION_TEXT, AT(export_to), NULL, 0, 0, "FILE",
+     "write backbone and classifier alone at the end, what testing needs\n(safetensors)"},
     {"load", OPTION_TEXT, AT(load), NULL, 0, 0, "FILE", "start from these weights (safetensors)"},
     {"eval-only", OPTION_SWITCH, AT(eval_only), NULL, 0, 0, "", "test the weights of --load and stop"},
     {"eval-every", OPTION_INTEGER, AT(eval_every), "1", 1, 100000, "N",
@@ -152,6 +155,19 @@ static const struct option_row rows[] = {
     {"features", OPTION_TEXT, AT(features), NULL, 0, 0, "FILE",
      "write at the end what the backbone makes of test images, at most 2000\n"
      "(safetensors: features, labels), which hn_report draws as a map"},
+
+    {"Checkpoints", OPTION_HEADING, 0, NULL, 0, 0, NULL, NULL},
+    {"checkpoint", OPTION_TEXT, AT(checkpoint), NULL, 0, 0, "DIR",
+     "keep in this directory, which is made if there is none, what it takes to go\n"
+     "on with the same bits after an end of any kind (docs/checkpoints.md);\n"
+     "Ctrl-C and SIGTERM save and stop; a second stage is begun again"},
+    {"checkpoint-every", OPTION_INTEGER, AT(checkpoint_every), "0", 0, 1e12, "N",
+     "steps from one checkpoint to the next; 0: at the end of every epoch"},
+    {"keep", OPTION_INTEGER, AT(keep), "2", 1, 1e6, "K", "how many checkpoints stay, the latest"},
+    {"resume", OPTION_SWITCH, AT(resume), NULL, 0, 0, "",
+     "go on from the latest checkpoint of --checkpoint that is whole, with the\n"
+     "options it has; the command line may change how it runs, not what is\n"
+     "learnt; without a checkpoint begin from the beginning"},
 
     {"Recipes", OPTION_HEADING, 0, NULL, 0, 0, NULL, NULL},
     {"recipe", OPTION_TEXT, AT(recipe), NULL, 0, 0, "NAME",
@@ -267,6 +283,30 @@ static void decide(struct options *o)
         o->milestones = (struct number_list){2, {0.6 * (double)o->epochs, 0.8 * (double)o->epochs}};
 }
 
+/* Whether a recipe's line gives a text back as it is: to it a blank and # begin a comment. */
+static bool fits_a_line(const char *text)
+{
+    const size_t length = strlen(text);
+    return text[strcspn(text, "\r\n")] == '\0' && strchr(" \t#", text[0]) == NULL &&
+           strchr(" \t", text[length - 1]) == NULL && strstr(text, " #") == NULL && strstr(text, "\t#") == NULL;
+}
+
+/* A checkpoint keeps options as a recipe's lines. */
+static int check_texts(const struct options *o)
+{
+    for (size_t i = 0; i < ROWS; ++i) {
+        const char *text =
+            rows[i].kind == OPTION_TEXT ? *(const char *const *)((const char *)o + rows[i].offset) : NULL;
+        if (text != NULL && !fits_a_line(text)) {
+            complain(
+                "--%s is '%s'; with --checkpoint it must have no line break, no blank at an end and no # after one",
+                rows[i].name, text);
+            return -1;
+        }
+    }
+    return 0;
+}
+
 /* What no single row can see. */
 static int check(const struct options *o)
 {
@@ -286,10 +326,23 @@ static int check(const struct options *o)
         complain("--eval-only trains nothing, so there is nothing to --save");
         return -1;
     }
-    if (o->seeds.count > 0 && (o->save != NULL || o->features != NULL || o->eval_only)) {
-        complain("--seeds makes several networks; %s takes one", o->save != NULL       ? "--save"
-                                                                 : o->features != NULL ? "--features"
-                                                                                       : "--eval-only");
+    if (o->resume && o->checkpoint == NULL) {
+        complain("--resume needs --checkpoint DIR, the directory to go on from");
+        return -1;
+    }
+    if (o->checkpoint != NULL && check_texts(o) != 0)
+        return -1;
+    if (o->eval_only && o->checkpoint != NULL) {
+        complain("--eval-only trains nothing, so there is no --checkpoint");
+        return -1;
+    }
+    if (o->seeds.count > 0 &&
+        (o->save != NULL || o->features != NULL || o->eval_only || o->checkpoint != NULL || o->export_to != NULL)) {
+        complain("--seeds makes several networks; %s takes one", o->save != NULL         ? "--save"
+                                                                 : o->features != NULL   ? "--features"
+                                                                 : o->checkpoint != NULL ? "--checkpoint"
+                                                                 : o->export_to != NULL  ? "--export"
+                                                                                         : "--eval-only");
         return -1;
     }
     for (int32_t i = 0; i < o->seeds.count; ++i)
@@ -348,29 +401,63 @@ static void stretch(struct options *o, const struct timing *recipe)
             o->milestones.value[i] *= ratio;
 }
 
-/* Defaults, then the recipe, then the command line: which is read twice, since it names the recipe. */
+/* Only to be told something. */
+static bool asks(const struct options *o)
+{
+    return o->help || o->version || (o->recipe != NULL && strcmp(o->recipe, "list") == 0);
+}
+
+/* What recipe and command line have to change: the defaults, or what the training in the checkpoint was begun with. */
+static int begin(struct options *o, const struct options *asked)
+{
+    int64_t log_bytes = 0;
+    if (option_table_defaults(rows, ROWS, o) != 0)
+        return -1;
+    if (asked->checkpoint == NULL || (asked->print_recipe && !asked->resume))
+        return 0;
+    const int code = resume_look(asked, &o->begun_text, &log_bytes);
+    if (code != 0 || o->begun_text == NULL)
+        return code;
+    if (recipe_apply_text(asked->checkpoint, o->begun_text, rows, ROWS, o) != 0)
+        return -2;
+    o->resumed = true;
+    o->log_bytes = log_bytes;
+    return 0;
+}
+
+/* Then the recipe, then the command line: which is read twice, since it names recipe and checkpoint. */
 static int read_all(struct options *o, int argc, char **argv)
 {
     if (option_table_defaults(rows, ROWS, o) != 0 || option_table_parse(rows, ROWS, o, argc, argv) != 0)
         return -1;
-    const char *recipe = o->recipe;
-    if (recipe == NULL || strcmp(recipe, "list") == 0)
+    const struct options asked = *o;
+    if (asks(o))
         return 0;
-    if (option_table_defaults(rows, ROWS, o) != 0 || recipe_apply(recipe, rows, ROWS, o, &o->recipe_text) != 0)
-        return -1;
+    int code = begin(o, &asked);
+    const struct options begun = *o;
+    if (code == 0 && asked.recipe != NULL)
+        code = recipe_apply(asked.recipe, rows, ROWS, o, &o->recipe_text);
     const struct timing timing = timing_of(o);
-    if (option_table_parse(rows, ROWS, o, argc, argv) != 0)
-        return -1;
-    stretch(o, &timing);
-    return 0;
+    if (code == 0)
+        code = option_table_parse(rows, ROWS, o, argc, argv);
+    if (code != 0)
+        return code;
+    if (asked.recipe != NULL)
+        stretch(o, &timing);
+    decide(o);
+    /* A log in another place is a new one. */
+    if (o->resumed && (o->log == NULL || begun.log == NULL || strcmp(o->log, begun.log) != 0))
+        o->log_bytes = 0;
+    return o->resumed ? resume_check(rows, ROWS, &begun, o) : 0;
 }
 
 int options_read(struct options *options, int argc, char **argv)
 {
-    if (read_all(options, argc, argv) != 0) {
+    const int code = read_all(options, argc, argv);
+    if (code == -1)
         fputs("train_hybrid --help lists all options.\n", stderr);
-        return -1;
-    }
+    if (code != 0)
+        return code;
     const bool list = options->recipe != NULL && strcmp(options->recipe, "list") == 0;
     if (options->help)
         print_help();
@@ -378,11 +465,10 @@ int options_read(struct options *options, int argc, char **argv)
         printf("train_hybrid, libhybridnet %s (%s)\n", hn_version_string(), hn_build_info());
     else if (list)
         recipe_list(stdout);
-    if (options->help || options->version || list)
+    if (asks(options))
         return 1;
-    decide(options);
     if (options->print_recipe) {
-        recipe_print(rows, ROWS, options, stdout);
+        options_print(options, stdout);
         return 1;
     }
     return check(options);
@@ -391,7 +477,13 @@ int options_read(struct options *options, int argc, char **argv)
 void options_release(struct options *options)
 {
     free(options->recipe_text);
-    options->recipe_text = NULL;
+    free(options->begun_text);
+    options->recipe_text = options->begun_text = NULL;
+}
+
+void options_print(const struct options *options, FILE *stream)
+{
+    recipe_print(rows, ROWS, options, stream);
 }
 
 void options_log(const struct options *options, struct event_log *log)

@@ -78,7 +78,12 @@ struct options {
     double second_lr, tau; /* tau NAN: to be chosen */
 
     const char *load, *save, *log, *features, *recipe;
-    char *recipe_text; /* what texts may point into */
+    const char *checkpoint, *export_to; /* directory; file */
+    int64_t checkpoint_every, keep;
+    bool resume;
+    bool resumed;                   /* there is a checkpoint to go on from             */
+    int64_t log_bytes;              /* of the log, to be kept then                     */
+    char *recipe_text, *begun_text; /* what texts may point into                       */
     bool print_recipe;
     bool eval_only;
     int64_t eval_every, threads, workers;
@@ -88,7 +93,7 @@ struct options {
 };
 
 /* Reads recipe and command line and decides what was left to "auto". 0: go on; 1: nothing to do, what was asked for has
- * been printed; -1: bad usage, explained on stderr. options_release in any case.                                       */
+ * been printed; -1: bad usage, -2: a checkpoint that cannot be used, explained on stderr. options_release in any case. */
 int options_read(struct options *options, int argc, char **argv);
 void options_release(struct options *options);
 
@@ -107,6 +112,9 @@ bool options_image_files(const struct options *options);
 
 /* HN_F32 or HN_BF16. */
 int32_t options_precision(const struct options *options);
+
+/* Writes every option as a recipe file; options is what options_read has read. */
+void options_print(const struct options *options, FILE *stream);
 
 /* Adds every option, under its name with underscores, to the event being written. */
 void options_log(const struct options *options, struct event_log *log);

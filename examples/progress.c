@@ -14,9 +14,13 @@ double now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-void progress_start(struct progress *progress, int64_t steps, bool quiet)
+void progress_start(struct progress *progress, int64_t steps, int64_t done, bool quiet)
 {
-    *progress = (struct progress){.quiet = quiet, .live = !quiet && isatty(STDERR_FILENO) == 1, .steps = steps};
+    *progress = (struct progress){.quiet = quiet,
+                                  .live = !quiet && isatty(STDERR_FILENO) == 1,
+                                  .steps = steps,
+                                  .steps_done = done,
+                                  .steps_before = done};
     progress->started = now();
 }
 
@@ -52,7 +56,7 @@ void progress_step(struct progress *progress, int64_t images, double loss, int64
     if (!progress->live || time - progress->shown < seconds_between_lines)
         return;
     progress->shown = time;
-    double a_step = (time - progress->started) / (double)progress->steps_done;
+    double a_step = (time - progress->started) / (double)(progress->steps_done - progress->steps_before);
     char left[32];
     duration(a_step * (double)(progress->steps - progress->steps_done), left, sizeof left);
     fprintf(stderr, "\r\033[Kepoch %lld/%lld  %.0f %%  loss %.4f  %.0f images/s  %s left", (long long)epoch,

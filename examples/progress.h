@@ -8,6 +8,7 @@
 struct progress {
     bool quiet, live;          /* live: stderr is a terminal */
     int64_t steps_done, steps; /* of the whole run           */
+    int64_t steps_before;      /* done before it was resumed */
     double started, shown;     /* seconds                    */
     double epoch_started;
     int64_t epoch_images;
@@ -16,7 +17,8 @@ struct progress {
 /* Seconds on a clock that only goes forward. */
 double now(void);
 
-void progress_start(struct progress *progress, int64_t steps, bool quiet);
+/* done: of the steps, before now. */
+void progress_start(struct progress *progress, int64_t steps, int64_t done, bool quiet);
 void progress_start_epoch(struct progress *progress);
 
 /* After a step of epoch `epoch` (from 1) that took `images` through the network. Rewrites the line a few times a second. */

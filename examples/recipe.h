@@ -8,6 +8,12 @@
  * values point into, for the caller to free once they are not needed. 0, or -1 after a sentence on stderr.              */
 int recipe_apply(const char *name, const struct option_row *rows, size_t count, void *target, char **text);
 
+/* The same for lines that are there already, which are changed, and which values point into. source: for the sentences. */
+int recipe_apply_text(const char *source, char *text, const struct option_row *rows, size_t count, void *target);
+
+/* Writes the value of one option as a recipe has it; nothing for a text that is not given. */
+void recipe_print_value(const struct option_row *row, const void *target, FILE *stream);
+
 /* Writes the values of all options as a recipe file. */
 void recipe_print(const struct option_row *rows, size_t count, const void *target, FILE *stream);
 

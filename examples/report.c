@@ -235,7 +235,20 @@ int report_start(const struct run *run)
 {
     if (!run->options.quiet)
         print_start(run);
-    return log_start(run);
+    return run->options.log_bytes > 0 ? 0 : log_start(run); /* a log that goes on has begun */
+}
+
+int report_resume(const struct run *run, int64_t epoch, int64_t steps)
+{
+    if (!run->options.quiet)
+        printf("goes on in epoch %lld, after %lld of its steps\n", (long long)epoch, (long long)steps);
+    event_begin(run->log, "resume");
+    event_integer(run->log, "epoch", epoch);
+    event_integer(run->log, "step", steps);
+    event_text(run->log, "library", hn_version_string());
+    event_text(run->log, "build", hn_build_info());
+    event_integer(run->log, "compute_threads", hn_context_num_threads(run->context));
+    return event_end(run->log);
 }
 
 int report_epoch(struct run *run, const struct epoch *epoch, const struct scores *scores)

@@ -26,6 +26,8 @@ struct outcome {
 
 /* Each returns 0, or -1 when the log cannot be written, which has been explained on stderr. */
 int report_start(const struct run *run);
+/* Of a run that goes on: where, epoch from 1. */
+int report_resume(const struct run *run, int64_t epoch, int64_t steps);
 /* scores: NULL for an epoch without a test. */
 int report_epoch(struct run *run, const struct epoch *epoch, const struct scores *scores);
 /* After a second stage: its own scores, beside those of the training before. */

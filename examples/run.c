@@ -1,4 +1,5 @@
 /* run.c */
+#include "checkpoints.h"
 #include "features.h"
 #include "network.h"
 #include "training.h"
@@ -49,6 +50,10 @@ static int prepare(struct run *run)
         return FAILED;
     if (o->features != NULL && check_directory("--features", o->features) != DONE)
         return FAILED;
+    if (o->export_to != NULL && check_directory("--export", o->export_to) != DONE)
+        return FAILED;
+    if (checkpoints_prepare(run) != DONE)
+        return FAILED;
     if (o->profile && (run->profile = profile_create((int32_t)o->threads, options_precision(o))) == NULL)
         return FAILED;
 
@@ -84,8 +89,15 @@ static int prepare(struct run *run)
     if (status != HN_OK)
         return run_fail(run, status, "try another --transition");
     /* A file of the inference network alone will do: what it lacks of the feature branch keeps its initial values. */
-    status = o->load == NULL ? HN_OK : hn_hybrid_load(run->network, o->load, 0);
+    status = o->load == NULL || o->resumed ? HN_OK : hn_hybrid_load(run->network, o->load, 0);
     return status == HN_OK ? DONE : run_fail(run, status, "--load must fit --arch and --dataset");
+}
+
+static int export_weights(struct run *run)
+{
+    const char *path = run->options.export_to;
+    const hn_status status = path == NULL ? HN_OK : hn_hybrid_save_inference(run->network, path);
+    return status == HN_OK ? DONE : run_fail(run, status, "is the directory of --export there, and writable?");
 }
 
 static int work(struct run *run, struct outcome *outcome)
@@ -97,10 +109,16 @@ static int work(struct run *run, struct outcome *outcome)
         code = run->options.eval_only ? training_test(run, &outcome->last) : training_run(run, outcome);
     if (code == DONE && run->options.features != NULL)
         code = features_write(run, run->options.features);
+    if (code == DONE)
+        code = export_weights(run);
     if ((code == DONE || code == INTERRUPTED) && profile_report(run->profile, run->options.quiet, run->log) != 0)
         code = FAILED;
     if (code == DONE && report_result(run, outcome) != 0)
         code = FAILED;
+    if (code == DONE && run->unsaved) {
+        complain("training is over, but its last checkpoint could not be written");
+        code = FAILED;
+    }
     return code;
 }
 

@@ -57,7 +57,7 @@ static hn_status train(struct run *run, step_fn step, void *state)
     schedule.kind = HN_SCHEDULE_COSINE;
     schedule.lr = o->second_lr;
     schedule.total_epochs = (double)o->second_epochs;
-    progress_start(&run->progress, o->second_epochs * batches, o->quiet);
+    progress_start(&run->progress, o->second_epochs * batches, 0, o->quiet);
     for (int64_t epoch = 0; epoch < o->second_epochs; ++epoch) {
         progress_start_epoch(&run->progress);
         for (int64_t i = 0; i < batches && !*run->interrupted; ++i) {

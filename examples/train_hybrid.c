@@ -1,8 +1,9 @@
 /* train_hybrid.c -- trains a classifier on long-tailed images by the hybrid methods of Wang et al. (CVPR 2021), or by
  * plain cross-entropy, on libhybridnet's public interface alone. `train_hybrid --help` tells how to use it.
  *
- * Here are its beginning and end; options.c has what can be asked for, recipe.c options under one name, run.c a whole run,
- * data.c the images, network.c the network, training.c the epochs, second_stage.c what may follow, report.c what is told. */
+ * Here are its beginning and end; options.c has what can be asked for, recipe.c options under one name, resume.c those of a
+ * training that goes on, run.c a whole run, data.c the images, network.c the network, training.c the epochs, checkpoints.c
+ * what is kept of them, second_stage.c what may follow, report.c what is told.                                          */
 #include "report.h"
 
 #include <math.h>
@@ -61,10 +62,10 @@ int main(int argc, char **argv)
     int code = options_read(&run.options, argc, argv);
     if (code != 0) {
         options_release(&run.options);
-        return code > 0 ? DONE : BAD_USAGE;
+        return code > 0 ? DONE : code == -1 ? BAD_USAGE : FAILED;
     }
     catch_interrupts();
-    if (run.options.log != NULL && (run.log = event_log_open(run.options.log)) == NULL)
+    if (run.options.log != NULL && (run.log = event_log_open(run.options.log, run.options.log_bytes)) == NULL)
         code = FAILED;
     if (code == DONE)
         code = run.options.seeds.count > 0 ? run_seeds(&run) : run_whole(&run, &outcome);

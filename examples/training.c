@@ -1,6 +1,7 @@
 /* training.c */
 #include "training.h"
 
+#include "checkpoints.h"
 #include "evaluate.h"
 #include "losses.h"
 #include "second_stage.h"
@@ -8,11 +9,6 @@
 #include <math.h>
 
 /* ---- training ----------------------------------------------------------------------------------------------------- */
-
-struct mean {
-    double sum;
-    int64_t n;
-};
 
 static void add(struct mean *mean, double value)
 {
@@ -56,53 +52,66 @@ static hn_status train_step(struct run *run, double alpha, double lr, hn_hybrid_
     return status == HN_OK ? hn_hybrid_step(run->network, &feature, &classifier, alpha, lr, losses) : status;
 }
 
-static int train_epoch(struct run *run, struct epoch *epoch)
+static void make_schedule(hn_schedule *schedule, const struct options *o)
+{
+    hn_schedule_init(schedule, sizeof *schedule);
+    schedule->kind = HN_SCHEDULE_STEPS;
+    schedule->lr = o->lr;
+    schedule->milestones = o->milestones.value;
+    schedule->num_milestones = o->milestones.count;
+    schedule->gamma = o->lr_decay;
+    schedule->warmup_epochs = o->warmup;
+    schedule->warmup_start = fmin(0.01, 0.1 * o->lr);
+}
+
+/* The rest of the epoch that the course is in, up to its end or an interruption. */
+static int train_epoch(struct run *run, struct course *course, const struct outcome *outcome, int64_t steps)
 {
     const struct options *o = &run->options;
-    bool hybrid = options_two_branches(o);
+    const bool hybrid = options_two_branches(o);
     hn_schedule schedule;
-    hn_schedule_init(&schedule, sizeof schedule);
-    schedule.kind = HN_SCHEDULE_STEPS;
-    schedule.lr = o->lr;
-    schedule.milestones = o->milestones.value;
-    schedule.num_milestones = o->milestones.count;
-    schedule.gamma = o->lr_decay;
-    schedule.warmup_epochs = o->warmup;
-    schedule.warmup_start = fmin(0.01, 0.1 * o->lr);
-
-    hn_status begun = losses_begin_epoch(run->network, o, &run->data, epoch->number - 1);
-    if (begun != HN_OK)
-        return run_fail(run, begun, "the losses could not begin the epoch");
-    struct mean alpha_mean = {0}, loss = {0}, feature = {0}, classifier = {0};
-    int64_t steps = hn_loader_batches(run->data.classifier);
+    make_schedule(&schedule, o);
     progress_start_epoch(&run->progress);
-    for (int64_t step = 0; step < steps && !*run->interrupted; ++step) {
+    while (course->step < steps && !*run->interrupted) {
         hn_hybrid_losses losses = {.struct_size = sizeof losses};
         int64_t images = 0;
         double alpha = 0.0;
-        hn_status status =
-            hn_schedule_at(&schedule, (double)(epoch->number - 1) + (double)step / (double)steps, &epoch->lr);
+        const double at = (double)course->epoch + (double)course->step / (double)steps;
+        /* Right before its first step: a checkpoint between epochs has not begun the next. */
+        hn_status status = course->step > 0 ? HN_OK : losses_begin_epoch(run->network, o, &run->data, course->epoch);
+        if (status != HN_OK)
+            return run_fail(run, status, "the losses could not begin the epoch");
+        status = hn_schedule_at(&schedule, at, &course->lr);
         if (status == HN_OK && hybrid)
-            status = hn_transition_alpha(run->transition, epoch->number - 1, step, &alpha);
+            status = hn_transition_alpha(run->transition, course->epoch, course->step, &alpha);
         if (status == HN_OK)
-            status = train_step(run, alpha, epoch->lr, &losses, &images);
+            status = train_step(run, alpha, course->lr, &losses, &images);
         if (status != HN_OK)
             return run_fail(run, status,
                             status == HN_E_NONFINITE
                                 ? "training diverged: try a smaller --lr or a longer --warmup"
                                 : "training cannot go on; with --save the last whole epoch is kept");
-        add(&alpha_mean, alpha);
-        add(&loss, losses.loss);
-        add(&feature, losses.loss_feature);
-        add(&classifier, losses.loss_classifier);
-        progress_step(&run->progress, images, losses.loss, epoch->number, o->epochs);
+        add(&course->alpha, alpha);
+        add(&course->loss, losses.loss);
+        add(&course->feature, losses.loss_feature);
+        add(&course->classifier, losses.loss_classifier);
+        course->step++;
+        progress_step(&run->progress, images, losses.loss, course->epoch + 1, o->epochs);
+        if (checkpoints_due(o, course, steps))
+            checkpoints_save(run, course, outcome);
     }
-    epoch->alpha = value_of(&alpha_mean);
-    epoch->loss = value_of(&loss);
-    epoch->loss_feature = value_of(&feature);
-    epoch->loss_classifier = value_of(&classifier);
-    epoch->images_per_second = progress_rate(&run->progress);
     return DONE;
+}
+
+static struct epoch epoch_of(const struct run *run, const struct course *course)
+{
+    return (struct epoch){.number = course->epoch + 1,
+                          .alpha = value_of(&course->alpha),
+                          .lr = course->lr,
+                          .loss = value_of(&course->loss),
+                          .loss_feature = value_of(&course->feature),
+                          .loss_classifier = value_of(&course->classifier),
+                          .images_per_second = progress_rate(&run->progress)};
 }
 
 /* ---- testing ------------------------------------------------------------------------------------------------------ */
@@ -138,30 +147,54 @@ static int save(struct run *run)
     return status == HN_OK ? DONE : run_fail(run, status, "is the directory of --save there, and writable?");
 }
 
+/* Somebody wants an end, in the middle of an epoch or between two. */
+static int stop(struct run *run, const struct course *course, const struct outcome *outcome)
+{
+    const struct options *o = &run->options;
+    const long long epoch = (long long)course->epoch + 1, step = (long long)course->step;
+    if (o->checkpoint != NULL)
+        checkpoints_save(run, course, outcome);
+    progress_clear(&run->progress);
+    if (o->checkpoint == NULL)
+        complain("stopped in epoch %lld%s", epoch,
+                 o->save != NULL && epoch > 1 ? "; the weights of the epoch before it are saved" : "");
+    else if (!run->unsaved)
+        complain("stopped in epoch %lld, after %lld of its steps; to go on: train_hybrid --checkpoint %s --resume",
+                 epoch, step, o->checkpoint);
+    return run->unsaved ? FAILED : INTERRUPTED;
+}
+
+/* The epoch is over: its test, its line in the log, its weights. */
+static int end_epoch(struct run *run, const struct course *course, struct outcome *outcome)
+{
+    const struct options *o = &run->options;
+    const struct epoch epoch = epoch_of(run, course);
+    struct scores scores = {.validation = NAN};
+    const bool tested = epoch.number % o->eval_every == 0 || epoch.number == o->epochs;
+    if (tested && training_test(run, &scores) != DONE)
+        return FAILED;
+    if (tested)
+        keep(outcome, &scores, epoch.number);
+    return report_epoch(run, &epoch, tested ? &scores : NULL) != 0 ? FAILED : save(run);
+}
+
 static int train(struct run *run, struct outcome *outcome)
 {
     const struct options *o = &run->options;
-    progress_start(&run->progress, o->epochs * hn_loader_batches(run->data.classifier), o->quiet);
-    for (int64_t number = 1; number <= o->epochs; ++number) {
-        struct epoch epoch = {.number = number};
-        struct scores scores = {.validation = NAN};
+    const int64_t steps = hn_loader_batches(run->data.classifier);
+    struct course course = {0};
+    if (checkpoints_begin(run, &course, outcome) != DONE)
+        return FAILED;
+    progress_start(&run->progress, o->epochs * steps, course.epoch * steps + course.step, o->quiet);
+    for (; course.epoch < o->epochs; course = (struct course){.epoch = course.epoch + 1}) {
         profile_resume(run->profile);
-        int trained = train_epoch(run, &epoch);
+        const int trained = train_epoch(run, &course, outcome, steps);
         profile_pause(run->profile);
         if (trained != DONE)
             return FAILED;
-        if (*run->interrupted) {
-            progress_clear(&run->progress);
-            complain("stopped in epoch %lld%s", (long long)number,
-                     o->save != NULL && number > 1 ? "; the weights of the epoch before it are saved" : "");
-            return INTERRUPTED;
-        }
-        bool tested = number % o->eval_every == 0 || number == o->epochs;
-        if (tested && training_test(run, &scores) != DONE)
-            return FAILED;
-        if (tested)
-            keep(outcome, &scores, number);
-        if (report_epoch(run, &epoch, tested ? &scores : NULL) != 0 || save(run) != DONE)
+        if (*run->interrupted && course.step < steps)
+            return stop(run, &course, outcome);
+        if (end_epoch(run, &course, outcome) != DONE)
             return FAILED;
     }
     return DONE;

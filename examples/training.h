@@ -4,6 +4,18 @@
 
 #include "report.h"
 
+struct mean {
+    double sum;
+    int64_t n;
+};
+
+/* How far training has come, and what it has seen of the epoch it is in. */
+struct course {
+    int64_t epoch, step; /* from 0; steps of the epoch that are done */
+    double lr;           /* of the last step                         */
+    struct mean alpha, loss, feature, classifier;
+};
+
 /* Each returns DONE, or another status of the program after a sentence on stderr. */
 int training_run(struct run *run, struct outcome *outcome);
 int training_test(struct run *run, struct scores *scores);

@@ -8,6 +8,7 @@
 
 #include <hybridnet/augment.h>
 #include <hybridnet/balanced_contrastive.h>
+#include <hybridnet/checkpoint.h>
 #include <hybridnet/context.h>
 #include <hybridnet/cross_entropy.h>
 #include <hybridnet/dataset.h>

@@ -34,6 +34,7 @@ if(TARGET bench_step)
 endif()
 if(TARGET train_hybrid)
   hn_script_test(smoke.train_hybrid smoke ${CMAKE_CURRENT_SOURCE_DIR}/smoke.sh $<TARGET_FILE:train_hybrid>)
+  hn_script_test(smoke.checkpoint smoke ${CMAKE_CURRENT_SOURCE_DIR}/smoke_checkpoint.sh $<TARGET_FILE:train_hybrid>)
   hn_script_test(smoke.hn_report smoke ${CMAKE_CURRENT_SOURCE_DIR}/smoke_report.sh $<TARGET_FILE:train_hybrid>
                  $<TARGET_FILE:hn_report>)
 endif()

@@ -327,7 +327,8 @@ fi
 # ---- help and version --------------------------------------------------------------------------------------------------
 "$program" --help >output || fail "--help: status $?"
 for option in dataset data imbalance imbalance-profile subset method arch epochs batch lr milestones warmup weight-decay temperature \
-    transition psc-include-own feature-loss classifier-loss views seed threads engine precision save load eval-only log profile quiet help; do
+    transition psc-include-own feature-loss classifier-loss views seed threads engine precision save load eval-only log profile quiet help \
+    checkpoint checkpoint-every keep resume export; do
     grep -q -e "^  --$option" output || fail "--help does not name --$option"
 done
 "$program" --version | grep -q libhybridnet || fail "--version does not name the library"

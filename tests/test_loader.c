@@ -463,6 +463,50 @@ START_TEST(seek_equals_running_there)
 }
 END_TEST
 
+static void tells(const hn_loader *loader, int64_t epoch, int64_t batch)
+{
+    int64_t e = -1, b = -1;
+    hn_loader_tell(loader, &e, &b);
+    ck_assert_int_eq(e, epoch);
+    ck_assert_int_eq(b, batch);
+}
+
+/* Wherever a loader stands, at an epoch's end too, another one goes on from what it tells. */
+START_TEST(tell_and_seek_go_together)
+{
+    for (size_t w = 0; w < sizeof workers / sizeof *workers; ++w) {
+        hn_loader_options o = options(workers[w]);
+        struct setting s, t;
+        struct copy here, there;
+        int64_t epoch, batch;
+        hn_batch b;
+        open_setting(&s, HN_SAMPLER_CLASS_BALANCED, &o);
+        open_setting(&t, HN_SAMPLER_CLASS_BALANCED, &o);
+        tells(s.loader, 0, 0);
+        for (int i = 0; i < 2 * BATCHES + 3; ++i) { /* with the ends of two epochs */
+            hn_loader_tell(s.loader, &epoch, &batch);
+            tells(s.loader, i / (BATCHES + 1), i % (BATCHES + 1));
+            hnt_ok(hn_loader_seek(t.loader, epoch, batch));
+            tells(t.loader, epoch, batch);
+            hn_status status = next(s.loader, &b);
+            ck_assert_int_eq(status, batch == BATCHES ? HN_END : HN_OK);
+            if (status == HN_OK)
+                keep(&here, &b);
+            ck_assert_int_eq(next(t.loader, &b), status);
+            if (status == HN_OK)
+                keep(&there, &b);
+            ck_assert_mem_eq(&here, &there, sizeof here);
+        }
+        hn_loader_tell(s.loader, &epoch, NULL);
+        hn_loader_tell(s.loader, NULL, &batch);
+        hn_loader_tell(NULL, &epoch, &batch);
+        ck_assert(epoch == 2 && batch == 1);
+        close_setting(&s);
+        close_setting(&t);
+    }
+}
+END_TEST
+
 /* An image's stream is its own: epochs, positions, views and seeds differ; the batch size does not matter. */
 START_TEST(streams_are_separate)
 {
@@ -566,6 +610,7 @@ static Suite *loader_suite(void)
     TCase *repro = hnt_case(suite, "repro");
     tcase_add_test(repro, same_bits_for_any_workers);
     tcase_add_test(repro, seek_equals_running_there);
+    tcase_add_test(repro, tell_and_seek_go_together);
     tcase_add_test(repro, streams_are_separate);
     TCase *oom = hnt_case(suite, "oom");
     tcase_add_test(oom, allocation_failures);

@@ -109,6 +109,40 @@ START_TEST(parameters_of_all_kinds)
 }
 END_TEST
 
+/* What is read as momentum, and set in another optimizer, gives that one the same next step. */
+START_TEST(momentum_moves_to_another_optimizer)
+{
+    hn_context *context = hnt_context(1);
+    hn_optimizer *optimizer[2] = {NULL, NULL};
+    hn_layer *layer[2] = {NULL, NULL};
+    scale_layer scale[2];
+    for (int i = 0; i < 2; ++i) {
+        hnt_ok(scale_create(&layer[i], context, &scale[i], N));
+        hnt_ok(hn_optimizer_create_sgd(&optimizer[i], context, NULL));
+        hnt_ok(hn_optimizer_add_layer(optimizer[i], layer[i]));
+        hnt_normal(5, hn_tensor_data(scale[i].grad), N);
+    }
+    for (int i = 0; i < 3; ++i)
+        hnt_ok(hn_optimizer_step(optimizer[0]));
+    hn_tensor *from = hn_optimizer_momentum(optimizer[0], scale[0].weight);
+    hn_tensor *to = hn_optimizer_momentum(optimizer[1], scale[1].weight);
+    ck_assert_int_eq(hn_tensor_count(from), N);
+    ck_assert_ptr_null(hn_optimizer_momentum(optimizer[0], scale[1].weight));
+    ck_assert_ptr_null(hn_optimizer_momentum(optimizer[0], scale[0].grad));
+    ck_assert_ptr_null(hn_optimizer_momentum(NULL, scale[0].weight));
+    memcpy(hn_tensor_data(to), hn_tensor_cdata(from), hn_tensor_bytes(to));
+    memcpy(hn_tensor_data(scale[1].weight), hn_tensor_cdata(scale[0].weight), hn_tensor_bytes(to));
+    for (int i = 0; i < 2; ++i)
+        hnt_ok(hn_optimizer_step(optimizer[i]));
+    ck_assert_mem_eq(hn_tensor_cdata(scale[0].weight), hn_tensor_cdata(scale[1].weight), hn_tensor_bytes(to));
+    for (int i = 0; i < 2; ++i) {
+        hn_optimizer_destroy(optimizer[i]);
+        hn_layer_destroy(layer[i]);
+    }
+    hn_context_destroy(context);
+}
+END_TEST
+
 START_TEST(bad_values_are_named)
 {
     hn_context *context = hnt_context(1);
@@ -170,6 +204,7 @@ static Suite *suite(void)
     Suite *s = suite_create("optimizer");
     TCase *unit = hnt_case(s, "unit");
     tcase_add_test(unit, parameters_of_all_kinds);
+    tcase_add_test(unit, momentum_moves_to_another_optimizer);
     tcase_add_test(unit, bad_values_are_named);
 #ifdef HNI_HAVE_JANSSON
     tcase_add_test(hnt_case(s, "golden"), follows_torch);

@@ -55,6 +55,8 @@ START_TEST(bad_descriptions_are_named)
     hnt_fails(hn_tensor_wrap(&t, context, (char *)data + 1, &two), HN_E_ARG, "not aligned");
     ck_assert_ptr_null(t);
     ck_assert_uint_eq(hn_dtype_bytes(HN_BF16), 2);
+    ck_assert_uint_eq(hn_dtype_bytes(HN_F64), 8);
+    ck_assert_uint_eq(hn_dtype_bytes(HN_I64), 8);
     ck_assert_uint_eq(hn_dtype_bytes(0), 0);
     char text[HNI_DESC_TEXT];
     ck_assert_str_eq(hni_desc_text(&negative, text), "f32 2x-3");

@@ -68,6 +68,7 @@ hn_test(hybrid unit golden repro oom)
 hn_test(gradients unit repro)
 hn_test(nonfinite unit)
 hn_test(micro_batch unit grad repro)
+hn_test(checkpoint unit repro oom)
 hn_test(embedding unit)
 hn_test(concurrency unit)
 target_link_libraries(test_concurrency PRIVATE ${hn_openmp_target}) # the host's own

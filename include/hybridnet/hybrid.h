@@ -114,6 +114,8 @@ HN_API int64_t hn_hybrid_parameter_total(const hn_hybrid *hybrid);
 /* Weights to and from a safetensors file under the names above. load takes a file without projection and prototypes
  * too if strict is 0 (then those keep their values). On failure nothing has changed.                                   */
 HN_API HN_MUST_CHECK hn_status hn_hybrid_save(const hn_hybrid *hybrid, const char *path);
+/* The network used at inference alone, backbone and classifier: what hn_hybrid_load takes if not strict, and PyTorch too. */
+HN_API HN_MUST_CHECK hn_status hn_hybrid_save_inference(const hn_hybrid *hybrid, const char *path);
 /* The other way; see hn_hybrid_save. HN_E_IO, HN_E_FORMAT. */
 HN_API HN_MUST_CHECK hn_status hn_hybrid_load(hn_hybrid *hybrid, const char *path, int32_t strict);
 

@@ -59,7 +59,12 @@ HN_API HN_MUST_CHECK hn_status hn_loader_create(hn_loader **out, hn_context *con
 /* Batches an epoch. */
 HN_API int64_t hn_loader_batches(const hn_loader *loader);
 
-/* Goes to batch `batch` of `epoch`, below the number of batches an epoch (the end of an epoch is the start of the next);
+/* Where the loader stands: the epoch and the number in it of the batch that hn_loader_next gives next, whatever is prepared
+ * ahead; at an epoch's end that number is hn_loader_batches. Either pointer may be NULL; nothing is written for a NULL
+ * loader. hn_loader_seek to it, on a loader made with the same options, goes on from there.                             */
+HN_API void hn_loader_tell(const hn_loader *loader, int64_t *epoch, int64_t *batch);
+
+/* Goes to batch `batch` of `epoch`, from 0 to the number of batches an epoch (the epoch's end: hn_loader_next gives HN_END);
  * batches prepared ahead are dropped. HN_E_ARG. */
 HN_API HN_MUST_CHECK hn_status hn_loader_seek(hn_loader *loader, int64_t epoch, int64_t batch);
 

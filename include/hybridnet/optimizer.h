@@ -49,6 +49,10 @@ HN_API HN_MUST_CHECK hn_status hn_optimizer_step(hn_optimizer *optimizer);
 /* Sets every gradient to zero. */
 HN_API HN_MUST_CHECK hn_status hn_optimizer_zero_grad(hn_optimizer *optimizer);
 
+/* The momentum of the parameter whose values are in `value` (the tensor it was added with), of the same shape, to be read or
+ * set: what the next step's update starts from. Borrowed; NULL for a tensor that is no parameter of the optimizer's.     */
+HN_API hn_tensor *hn_optimizer_momentum(hn_optimizer *optimizer, const hn_tensor *value);
+
 /* NULL is allowed. */
 HN_API void hn_optimizer_destroy(hn_optimizer *optimizer);
 

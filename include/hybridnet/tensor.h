@@ -9,7 +9,7 @@ typedef struct hn_tensor hn_tensor;
 
 HN_BEGIN_DECLS
 
-/* A tensor of its own zeroed memory, 64-byte aligned. desc: dtype one of HN_F32, HN_I32, HN_U8, HN_BF16;
+/* A tensor of its own zeroed memory, 64-byte aligned. desc: dtype one of HN_F32 ... HN_I64;
  * 1 to HN_MAX_DIMS dimensions, each >= 0. *out is the caller's to destroy. HN_E_ARG, HN_E_SHAPE, HN_E_NOMEM. */
 HN_API HN_MUST_CHECK hn_status hn_tensor_create(hn_tensor **out, hn_context *context, const hn_desc *desc);
 

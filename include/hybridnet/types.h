@@ -26,8 +26,8 @@ typedef struct hn_scratch {
 
 enum { HN_SCRATCH_ALIGN = 64 }; /* alignment of hn_scratch.data, in bytes */
 
-/* Element types. */
-enum { HN_F32 = 1, HN_I32 = 2, HN_U8 = 3, HN_BF16 = 4 };
+/* Element types. Layers and losses compute in F32 and BF16; F64 and I64 are for files and for state that is kept in them. */
+enum { HN_F32 = 1, HN_I32 = 2, HN_U8 = 3, HN_BF16 = 4, HN_F64 = 5, HN_I64 = 6 };
 
 enum { HN_MAX_DIMS = 6 };
 

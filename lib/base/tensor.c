@@ -10,7 +10,8 @@ static const struct {
     int32_t dtype;
     size_t bytes;
     const char *name;
-} dtypes[] = {{HN_F32, 4, "f32"}, {HN_I32, 4, "i32"}, {HN_U8, 1, "u8"}, {HN_BF16, 2, "bf16"}};
+} dtypes[] = {{HN_F32, 4, "f32"},   {HN_I32, 4, "i32"}, {HN_U8, 1, "u8"},
+              {HN_BF16, 2, "bf16"}, {HN_F64, 8, "f64"}, {HN_I64, 8, "i64"}};
 
 enum { DTYPES = sizeof dtypes / sizeof dtypes[0] };
 

@@ -193,11 +193,19 @@ int64_t hn_loader_skipped(const hn_loader *loader)
     return loader == NULL ? 0 : atomic_load_explicit(&loader->skipped, memory_order_relaxed);
 }
 
+void hn_loader_tell(const hn_loader *loader, int64_t *epoch, int64_t *batch)
+{
+    if (loader != NULL && epoch != NULL)
+        *epoch = loader->give_epoch; /* which workers do not touch */
+    if (loader != NULL && batch != NULL)
+        *batch = loader->give_batch;
+}
+
 hn_status hn_loader_seek(hn_loader *loader, int64_t epoch, int64_t batch)
 {
     HNI_FAIL_IF(loader == NULL, HN_E_ARG, "hn_loader_seek: loader is NULL");
     HNI_FAIL_IF(epoch < 0, HN_E_ARG, "hn_loader_seek: epoch is %" PRId64, epoch);
-    HNI_FAIL_IF(batch < 0 || batch >= loader->batches, HN_E_ARG,
+    HNI_FAIL_IF(batch < 0 || batch > loader->batches, HN_E_ARG,
                 "hn_loader_seek: batch is %" PRId64 "; an epoch has %" PRId64, batch, loader->batches);
     pthread_mutex_lock(&loader->lock);
     loader->holding = false;

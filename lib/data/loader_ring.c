@@ -146,6 +146,10 @@ void hni_loader_reset(hn_loader *l, int64_t epoch, int64_t batch)
     l->prepare = l->next;
     l->take_epoch = l->give_epoch = epoch;
     l->take_batch = l->give_batch = batch;
+    if (batch == l->batches) { /* an epoch's end, of which the caller is still to be told */
+        l->take_epoch++;
+        l->take_batch = 0;
+    }
     l->paused = false;
     pthread_cond_broadcast(&l->changed);
 }

@@ -109,7 +109,11 @@ static void sync_directory(hni_atomic_file *f)
 hn_status hni_atomic_commit(hni_atomic_file *f)
 {
     hn_status status = HN_OK;
-    if (fsync(f->descriptor) != 0)
+    int synced;
+    do
+        synced = fsync(f->descriptor);
+    while (synced != 0 && errno == EINTR);
+    if (synced != 0)
         status = fail_errno(f, "sync", f->path, errno);
     int closed = close(f->descriptor);
     f->descriptor = -1;

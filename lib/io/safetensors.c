@@ -11,7 +11,7 @@
 static const struct {
     int32_t dtype;
     const char *name;
-} dtypes[] = {{HN_F32, "F32"}, {HN_I32, "I32"}, {HN_U8, "U8"}, {HN_BF16, "BF16"}};
+} dtypes[] = {{HN_F32, "F32"}, {HN_I32, "I32"}, {HN_U8, "U8"}, {HN_BF16, "BF16"}, {HN_F64, "F64"}, {HN_I64, "I64"}};
 
 enum { DTYPES = sizeof dtypes / sizeof dtypes[0] };
 

@@ -157,7 +157,7 @@ static hn_status read_entry(reader *r, const char *name, json_t *object)
     span *s = &r->spans[r->span_count++];
     *s = (span){(uint64_t)begin, (uint64_t)end, -1};
     int32_t known = hni_safetensors_dtype(json_string_value(dtype));
-    if (known == 0 && hni_safetensors_counter(name)) /* I64 in PyTorch's files, and of no use here */
+    if ((known == 0 || known == HN_I64) && hni_safetensors_counter(name)) /* PyTorch's, and of no use here */
         return HN_OK;
     FORMAT_IF(known == 0, "%s: %.64s is of dtype %.16s, which this library does not have", r->path, name,
               json_string_value(dtype));

@@ -21,7 +21,7 @@ typedef struct kcl_loss {
     hn_loss_kcl_options options;
     int64_t classes, dim;
     hn_rng rng;
-    uint64_t steps;
+    int64_t steps;
     hni_queue queue;
     /* TSC's; NULL for KCL. */
     float *targets, *centroids; /* classes x dim */
@@ -107,7 +107,7 @@ static hn_status kcl_apply(hn_loss *loss, const hn_cmatf *input, const int32_t *
     int64_t valid;
     o.grad_scale = scale;
     o.rng = &rng;
-    hn_rng_derive(&rng, &l->rng, "k_positive step", l->steps);
+    hn_rng_derive(&rng, &l->rng, "k_positive step", (uint64_t)l->steps);
     /* All that could fail, before anything changes. */
     HNI_FAIL_IF(l->targets != NULL && !l->ready, HN_E_STATE, "%s: the targets are not made: call hn_loss_init_params",
                 function);
@@ -172,6 +172,22 @@ static hn_status kcl_init_params(hn_loss *loss, const hn_rng *rng)
     return HN_OK;
 }
 
+static int32_t kcl_state(hn_loss *loss, hni_loss_array *arrays)
+{
+    kcl_loss *l = (kcl_loss *)loss;
+    const int64_t classes = l->classes;
+    int32_t n = hni_queue_state(&l->queue, classes, arrays);
+    arrays[n++] = hni_loss_integer("steps", &l->steps, 0, INT64_MAX);
+    arrays[n++] = (hni_loss_array){"rng", l->rng.opaque, {HN_I64, 1, {8}}, INT64_MIN, INT64_MAX};
+    if (l->targets == NULL)
+        return n;
+    arrays[n++] = hni_loss_floats("targets", l->targets, classes, l->dim);
+    arrays[n++] = hni_loss_floats("centroids", l->centroids, classes, l->dim);
+    arrays[n++] = (hni_loss_array){"class_target", l->class_target, {HN_I32, 1, {classes}}, 0, classes - 1};
+    arrays[n++] = (hni_loss_array){"ready", &l->ready, {HN_I32, 1, {1}}, 0, 1};
+    return n;
+}
+
 static void kcl_release(hn_loss *loss)
 {
     kcl_loss *l = (kcl_loss *)loss;
@@ -187,6 +203,7 @@ static const hni_loss_kind kcl_kind = {.name = "k-positive contrastive",
                                        .scratch = kcl_scratch,
                                        .apply = kcl_apply,
                                        .init_params = kcl_init_params,
+                                       .state = kcl_state,
                                        .release = kcl_release};
 
 static hn_status allocate(kcl_loss *l, int64_t queue_length, const char *function)
@@ -200,9 +217,9 @@ static hn_status allocate(kcl_loss *l, int64_t queue_length, const char *functio
     if (l->options.target_weight == 0.0f)
         return HN_OK;
     bytes = (size_t)(l->classes * l->dim) * sizeof(float);
-    l->targets = hni_alloc(context, bytes);
-    l->centroids = hni_alloc(context, bytes);
-    l->class_target = hni_alloc(context, (size_t)l->classes * sizeof *l->class_target);
+    l->targets = hni_alloc_zero(context, bytes);
+    l->centroids = hni_alloc_zero(context, bytes);
+    l->class_target = hni_alloc_zero(context, (size_t)l->classes * sizeof *l->class_target);
     if (l->targets == NULL || l->centroids == NULL || l->class_target == NULL)
         return hni_no_memory(function, bytes);
     return HN_OK;

@@ -79,6 +79,21 @@ hn_matf hni_loss_param_grad(const hn_loss *loss)
     return (hn_matf){loss->param_grad->data, dim[0], dim[1], dim[1]};
 }
 
+int32_t hni_loss_state(hn_loss *loss, hni_loss_array *arrays)
+{
+    return loss == NULL || loss->kind->state == NULL ? 0 : loss->kind->state(loss, arrays);
+}
+
+hni_loss_array hni_loss_floats(const char *name, float *data, int64_t rows, int64_t dim)
+{
+    return (hni_loss_array){name, data, {HN_F32, 2, {rows, dim}}, 0, 0};
+}
+
+hni_loss_array hni_loss_integer(const char *name, int64_t *data, int64_t least, int64_t most)
+{
+    return (hni_loss_array){name, data, {HN_I64, 1, {1}}, least, most};
+}
+
 /* ---- for the caller ------------------------------------------------------------------------------------------------- */
 
 void hn_loss_destroy(hn_loss *loss)

@@ -4,6 +4,17 @@
 
 #include <hybridnet/loss.h>
 
+/* One array of a loss's state beside its parameter: what a checkpoint must keep for training to go on with the same bits.
+ * data is the loss's own; integers outside [least, most] are not taken back from a file.                                 */
+typedef struct hni_loss_array {
+    const char *name;
+    void *data;
+    hn_desc desc;
+    int64_t least, most;
+} hni_loss_array;
+
+enum { HNI_LOSS_ARRAYS = 12 }; /* a kind's, at most */
+
 /* One kind of loss. rows and cols: of the input. */
 typedef struct hni_loss_kind {
     const char *name; /* "prototypical contrastive": for the sentences */
@@ -16,6 +27,8 @@ typedef struct hni_loss_kind {
     hn_status (*init_params)(hn_loss *loss, const hn_rng *rng); /* of what the kind itself has */
     hn_status (*begin_epoch)(hn_loss *loss, int64_t epoch);
     hn_status (*set_class_weights)(hn_loss *loss, const float *weights);
+    /* Lists everything that apply, init_params or begin_epoch change and a later apply reads; returns how many. */
+    int32_t (*state)(hn_loss *loss, hni_loss_array *arrays);
     void (*release)(hn_loss *loss); /* what the kind has allocated for itself */
 } hni_loss_kind;
 
@@ -38,6 +51,12 @@ hn_status hni_loss_finish(hn_status status, hn_loss **out, hn_loss *loss, int64_
 hn_status hni_loss_check_size(int64_t classes, int64_t dim, const char *function);
 /* *to = a copy of an optional array, to be released with the size; NULL stays NULL. */
 hn_status hni_loss_copy(hn_loss *loss, const float *from, int64_t count, const char *function, float **to);
+
+/* The arrays of a loss's state, into HNI_LOSS_ARRAYS of them; returns how many. NULL has none. */
+int32_t hni_loss_state(hn_loss *loss, hni_loss_array *arrays);
+/* For the kinds: floats rows x dim; one integer, in the given range. */
+hni_loss_array hni_loss_floats(const char *name, float *data, int64_t rows, int64_t dim);
+hni_loss_array hni_loss_integer(const char *name, int64_t *data, int64_t least, int64_t most);
 
 /* The parameter and its gradient as matrices. */
 hn_cmatf hni_loss_param(const hn_loss *loss);

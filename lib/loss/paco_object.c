@@ -150,6 +150,12 @@ static hn_status paco_init_params(hn_loss *loss, const hn_rng *rng)
     return HN_OK;
 }
 
+static int32_t paco_state(hn_loss *loss, hni_loss_array *arrays)
+{
+    paco_loss *l = (paco_loss *)loss;
+    return hni_queue_state(&l->queue, l->classes, arrays);
+}
+
 static void paco_release(hn_loss *loss)
 {
     paco_loss *l = (paco_loss *)loss;
@@ -162,6 +168,7 @@ static const hni_loss_kind paco_kind = {.name = "parametric contrastive",
                                         .scratch = paco_scratch,
                                         .apply = paco_apply,
                                         .init_params = paco_init_params,
+                                        .state = paco_state,
                                         .release = paco_release};
 
 static hn_status allocate(paco_loss *l, const int64_t *counts, int64_t queue_length, const char *function)

@@ -95,6 +95,22 @@ static hn_status proco_init_params(hn_loss *loss, const hn_rng *rng)
     return HN_OK;
 }
 
+static int32_t proco_state(hn_loss *loss, hni_loss_array *arrays)
+{
+    static const char *const sums[] = {"sum0", "sum1"}, *const counts[] = {"count0", "count1"};
+    proco_loss *l = (proco_loss *)loss;
+    const int64_t classes = l->classes;
+    int32_t n = 0;
+    for (int which = 0; which < 2; ++which) {
+        arrays[n++] = (hni_loss_array){sums[which], l->sum[which], {HN_F64, 2, {classes, l->dim}}, 0, 0};
+        arrays[n++] = (hni_loss_array){counts[which], l->count[which], {HN_I64, 1, {classes}}, 0, INT64_MAX};
+    }
+    arrays[n++] = (hni_loss_array){"used", &l->used, {HN_I32, 1, {1}}, 0, 1};
+    arrays[n++] = hni_loss_floats("mean", l->mean, classes, l->dim);
+    arrays[n++] = hni_loss_floats("unseen", l->unseen, classes, l->dim);
+    return n;
+}
+
 static void proco_release(hn_loss *loss)
 {
     proco_loss *l = (proco_loss *)loss;
@@ -114,6 +130,7 @@ static const hni_loss_kind proco_kind = {.name = "probabilistic contrastive",
                                          .apply = proco_apply,
                                          .init_params = proco_init_params,
                                          .begin_epoch = proco_begin_epoch,
+                                         .state = proco_state,
                                          .release = proco_release};
 
 static hn_status allocate(proco_loss *l, const int64_t *counts, const char *function)

@@ -23,8 +23,8 @@ hn_status hni_queue_open(hni_queue *queue, hn_context *context, int64_t capacity
     *queue = (hni_queue){0};
     HNI_TRY(hni_loss_check_extents(capacity, dim, function, "the queue"));
     hni_queue q = {.context = context, .capacity = capacity, .dim = dim};
-    q.x = hni_alloc(context, bytes_of_rows(&q));
-    q.labels = hni_alloc(context, bytes_of_labels(&q));
+    q.x = hni_alloc_zero(context, bytes_of_rows(&q)); /* what is not filled yet goes to files too */
+    q.labels = hni_alloc_zero(context, bytes_of_labels(&q));
     if (q.x == NULL || q.labels == NULL) {
         hni_queue_close(&q);
         return hni_no_memory(function, bytes_of_rows(&q) + bytes_of_labels(&q));
@@ -48,6 +48,16 @@ void hni_queue_push(hni_queue *queue, const hn_cmatf *x, const int32_t *labels, 
         queue->next = (queue->next + 1) % queue->capacity;
         queue->count += queue->count < queue->capacity;
     }
+}
+
+int32_t hni_queue_state(hni_queue *queue, int64_t classes, hni_loss_array *arrays)
+{
+    const int64_t capacity = queue->capacity;
+    arrays[0] = hni_loss_floats("queue", queue->x, capacity, queue->dim);
+    arrays[1] = (hni_loss_array){"queue_labels", queue->labels, {HN_I32, 1, {capacity}}, 0, classes - 1};
+    arrays[2] = hni_loss_integer("queue_count", &queue->count, 0, capacity);
+    arrays[3] = hni_loss_integer("queue_next", &queue->next, 0, capacity > 0 ? capacity - 1 : 0);
+    return 4;
 }
 
 void hni_queue_close(hni_queue *queue)

@@ -2,8 +2,7 @@
 #ifndef HNI_QUEUE_H
 #define HNI_QUEUE_H
 
-#include <hybridnet/context.h>
-#include <hybridnet/types.h>
+#include "loss/loss.h"
 
 /* Rows 0 to count - 1 of x are what the queue holds, in no particular order once it has turned over. */
 typedef struct hni_queue {
@@ -23,6 +22,9 @@ hn_status hni_queue_open(hni_queue *queue, hn_context *context, int64_t capacity
  * those with a NaN or infinity, which would spoil every step until they are overwritten. x has the queue's dim. Cannot
  * fail.                                                                                                                  */
 void hni_queue_push(hni_queue *queue, const hn_cmatf *x, const int32_t *labels, int32_t normalize);
+
+/* The queue as arrays of its loss's state; returns how many. classes: of the labels. */
+int32_t hni_queue_state(hni_queue *queue, int64_t classes, hni_loss_array *arrays);
 
 /* A zeroed queue is allowed. */
 void hni_queue_close(hni_queue *queue);

@@ -104,19 +104,30 @@ int64_t hn_hybrid_parameter_total(const hn_hybrid *hybrid)
                : hn_layer_parameter_total(hybrid->backbone) + hn_layer_parameter_total(hybrid->classifier.head);
 }
 
-hn_status hn_hybrid_save(const hn_hybrid *h, const char *path)
+/* The first `count` parameters and buffers. */
+static hn_status save(const hn_hybrid *h, int64_t count, const char *path, const char *function)
 {
-    HNI_FAIL_IF(h == NULL || path == NULL, HN_E_ARG, "hn_hybrid_save: %s is NULL", h == NULL ? "hybrid" : "path");
-    size_t bytes = (size_t)h->param_count * sizeof(hn_named_tensor);
+    HNI_FAIL_IF(h == NULL || path == NULL, HN_E_ARG, "%s: %s is NULL", function, h == NULL ? "hybrid" : "path");
+    size_t bytes = (size_t)count * sizeof(hn_named_tensor);
     hn_named_tensor *tensors = hni_alloc(h->context, bytes);
     if (tensors == NULL)
-        return hni_no_memory("hn_hybrid_save", bytes);
-    for (int64_t i = 0; i < h->param_count; ++i)
+        return hni_no_memory(function, bytes);
+    for (int64_t i = 0; i < count; ++i)
         tensors[i] = (hn_named_tensor){h->params[i].name, h->params[i].value};
     const hn_metadata metadata[] = {{"format", "pt"}, {"producer", "libhybridnet"}, {"version", hn_version_string()}};
-    hn_status status = hn_safetensors_write(h->context, path, tensors, h->param_count, metadata, 3);
+    hn_status status = hn_safetensors_write(h->context, path, tensors, count, metadata, 3);
     hni_release(h->context, tensors, bytes);
     return status;
+}
+
+hn_status hn_hybrid_save(const hn_hybrid *hybrid, const char *path)
+{
+    return save(hybrid, hybrid == NULL ? 0 : hybrid->param_count, path, "hn_hybrid_save");
+}
+
+hn_status hn_hybrid_save_inference(const hn_hybrid *hybrid, const char *path)
+{
+    return save(hybrid, hybrid == NULL ? 0 : hybrid->required_count, path, "hn_hybrid_save_inference");
 }
 
 hn_status hn_hybrid_load(hn_hybrid *h, const char *path, int32_t strict)

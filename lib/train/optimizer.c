@@ -224,6 +224,14 @@ hn_status hn_optimizer_zero_grad(hn_optimizer *optimizer)
     return HN_OK;
 }
 
+hn_tensor *hn_optimizer_momentum(hn_optimizer *optimizer, const hn_tensor *value)
+{
+    for (int64_t i = 0; optimizer != NULL && value != NULL && i < optimizer->count; ++i)
+        if (optimizer->slots[i].value == value)
+            return optimizer->slots[i].velocity;
+    return NULL;
+}
+
 void hn_optimizer_destroy(hn_optimizer *optimizer)
 {
     if (optimizer == NULL)

@@ -1,0 +1,34 @@
+#include "io/directory.h"
+
+#include "io/file.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stddef.h>
+#include <unistd.h>
+
+hn_status hni_directory_each(const char *function, const char *path, hni_directory_visit *visit, void *user)
+{
+    DIR *directory = opendir(path);
+    if (directory == NULL)
+        return errno == ENOENT ? HN_END : hni_fail_errno(function, "open", path, errno);
+    hn_status status = HN_OK;
+    while (status == HN_OK) {
+        errno = 0;
+        const struct dirent *entry = readdir(directory);
+        if (entry == NULL && errno != 0)
+            status = hni_fail_errno(function, "read", path, errno);
+        if (entry == NULL)
+            break;
+        status = visit(user, entry->d_name);
+    }
+    (void)closedir(directory);
+    return status;
+}
+
+hn_status hni_file_remove(const char *function, const char *path)
+{
+    if (unlink(path) == 0 || errno == ENOENT)
+        return HN_OK;
+    return hni_fail_errno(function, "remove", path, errno);
+}

@@ -1,0 +1,295 @@
+#!/bin/sh
+# smoke_checkpoint.sh PROGRAM: train_hybrid killed at random moments and resumed ends with the weights and the log of a run
+# that nobody disturbed; signals save and stop; a full disk, directories that cannot be written in and damaged files end in a
+# sentence or in the checkpoint before. From the environment: HN_KILLS, how many kills (default 10).
+set -eu
+program=$1
+kills=${HN_KILLS:-10}
+directory=$(mktemp -d)
+child=
+trap '[ -z "$child" ] || kill -9 "$child" 2>/dev/null || true; rm -rf "$directory"' EXIT
+cd "$directory"
+failures=0
+
+fail() {
+    echo "smoke_checkpoint: $*" >&2
+    failures=$((failures + 1))
+}
+
+# For the background: the process itself, for its number to be the program's.
+exec_small() {
+    exec "$program" --dataset synthetic --synthetic-images 400 --imbalance 10 --arch resnet8 --epochs 4 --batch 32 --lr 0.05 \
+        --quiet "$@"
+}
+
+small() {
+    (exec_small "$@")
+}
+
+# resume DIR OPTIONS...: all that is learnt is the checkpoint's.
+resume() {
+    at=$1
+    shift
+    "$program" --checkpoint "$at" --resume --quiet "$@"
+}
+
+# refused STATUS TEXT OPTIONS...: the program must end with that status and a sentence that has the text.
+refused() {
+    status=$1 text=$2
+    shift 2
+    got=0
+    small "$@" >output 2>&1 || got=$?
+    [ "$got" -eq "$status" ] || fail "train_hybrid $*: status $got, not $status"
+    grep -qF -e "$text" output || fail "train_hybrid $*: no '$text' in: $(cat output)"
+}
+
+# What a log says of the training: times, and where it was resumed, left out.
+training_of() {
+    sed -n '/"event":"epoch"\|"event":"second_stage"\|"event":"result"/p' "$1" |
+        sed 's/"\(images_per_second\|seconds\|peak_rss_mib\)":[^,}]*//g'
+}
+
+same_run() { # NAME SAVE LOG: against the undisturbed run's
+    cmp "$2" "$1.safetensors" || fail "$1: the weights are not those of an undisturbed run"
+    training_of "$1.log" >want
+    training_of "$3" >got
+    cmp want got || fail "$1: the log is not that of an undisturbed run: $(diff want got)"
+}
+
+files_of() { # DIR
+    find "$1" -name 'checkpoint-*.safetensors' 2>/dev/null | wc -l
+}
+
+newest() { # DIR
+    find "$1" -name 'checkpoint-*.safetensors' | sort | tail -n 1
+}
+
+# waits DIR: until the running child has written a checkpoint beyond its first.
+waits() {
+    tries=0
+    while [ "$(files_of "$1")" -lt 2 ] && [ $tries -lt 600 ] && kill -0 "$child" 2>/dev/null; do
+        sleep 0.02
+        tries=$((tries + 1))
+    done
+}
+
+# A number from 0 to $1 - 1.
+random() {
+    echo $(($(od -An -N2 -tu2 /dev/urandom) % $1))
+}
+
+# ---- undisturbed runs to compare with --------------------------------------------------------------------------------
+options_of() {
+    case $1 in
+    tsc) echo "--method hybrid-sc --feature-loss tsc --queue 48 --validation 0.2" ;;
+    proco) echo "--method hybrid-sc --feature-loss proco --validation 0.2 --drw-epoch 2" ;;
+    paco) echo "--method hybrid-psc --feature-loss paco --queue 70 --second-stage crt --second-epochs 1" ;;
+    *) echo "--method hybrid-psc --transition beta" ;;
+    esac
+}
+for kind in tsc proco paco psc; do
+    # shellcheck disable=SC2046 # several words
+    small $(options_of $kind) --save $kind.safetensors --log $kind.log || fail "$kind: status $?"
+done
+
+# ---- kill -9 at random moments ---------------------------------------------------------------------------------------
+done_kills=0
+trainings=0
+while [ $done_kills -lt "$kills" ]; do
+    for kind in tsc proco paco psc; do
+        trainings=$((trainings + 1))
+        rm -rf ck k.safetensors k.log
+        every=$((1 + $(random 5)))
+        finished=no
+        left=$((1 + $(random 6))) # kills of this training
+        while [ $finished = no ]; do
+            # The whole command each time: it begins or goes on, whatever there is.
+            # shellcheck disable=SC2046
+            exec_small $(options_of $kind) --save k.safetensors --log k.log --checkpoint ck --checkpoint-every $every --resume \
+                --threads $((1 + $(random 2))) --workers "$(random 3)" 2>output &
+            child=$!
+            if [ $done_kills -lt "$kills" ] && [ $left -gt 0 ]; then
+                sleep "0.$(printf %03d "$((20 + $(random 480)))")"
+                if kill -9 $child 2>/dev/null; then
+                    done_kills=$((done_kills + 1))
+                    left=$((left - 1))
+                fi
+            fi
+            status=0
+            wait $child 2>/dev/null || status=$?
+            child=
+            case $status in
+            0) finished=yes ;;
+            137) ;;
+            *) fail "$kind: status $status after a kill: $(cat output)" && finished=yes ;;
+            esac
+            [ ! -d ck ] || [ "$(files_of ck)" -le 3 ] || fail "$kind: $(files_of ck) checkpoints with --keep 2"
+        done
+        same_run $kind k.safetensors k.log
+        [ "$(find ck -type f | wc -l)" -eq 2 ] || fail "$kind: left in the directory: $(ls ck)"
+        [ $done_kills -lt "$kills" ] || break
+    done
+done
+echo "smoke_checkpoint: $done_kills kills in $trainings trainings"
+
+# ---- SIGINT and SIGTERM save and stop --------------------------------------------------------------------------------
+for signal in INT TERM; do
+    rm -rf ck s.safetensors s.log
+    # shellcheck disable=SC2046
+    exec_small $(options_of psc) --save s.safetensors --log s.log --checkpoint ck 2>output &
+    child=$!
+    waits ck
+    kill -$signal $child
+    status=0
+    wait $child || status=$?
+    child=
+    [ $status -eq 130 ] || fail "SIG$signal: status $status, not 130"
+    grep -q 'stopped in epoch .*to go on: train_hybrid --checkpoint ck --resume' output || fail "SIG$signal: $(cat output)"
+    resume ck || fail "--resume after SIG$signal: status $?"
+    same_run psc s.safetensors s.log
+done
+
+# ---- a finished run does its end again -------------------------------------------------------------------------------
+rm -rf ck p.safetensors p.log
+# shellcheck disable=SC2046
+small $(options_of paco) --save p.safetensors --log p.log --checkpoint ck --checkpoint-every 7
+same_run paco p.safetensors p.log
+resume ck --threads 1 || fail "--resume of a finished run: status $?"
+same_run paco p.safetensors p.log
+grep -q '"event":"resume","epoch":4,' p.log || fail "no resume in the log"
+
+# ---- what may change, and what may not -------------------------------------------------------------------------------
+refused 2 "--lr is 0.1; the training in ck was begun with 0.05" --checkpoint ck --resume --lr 0.1
+refused 2 "--epochs is 9; the training in ck was begun with 4" --checkpoint ck --resume --epochs 9
+refused 2 "--feature-loss is sc; the training in ck was begun with paco" --checkpoint ck --resume --feature-loss sc
+refused 2 "ck holds checkpoints already: --resume" --checkpoint ck
+refused 2 "--resume needs --checkpoint" --resume
+refused 2 "--checkpoint takes one" --checkpoint new --seeds 1,2
+refused 2 "there is no --checkpoint" --checkpoint new --eval-only --load psc.safetensors
+refused 2 "--log is 'a #1'; with --checkpoint" --checkpoint new --log "a #1"
+refused 2 "--keep is '0'" --checkpoint new --keep 0
+[ ! -e new ] || fail "a refused command has made a directory"
+small --checkpoint new --resume --epochs 1 --log other.log || fail "--resume without a checkpoint: status $?"
+small --checkpoint new --resume --epochs 1 --log another.log --workers 0 --keep 1 || fail "--resume to another log: status $?"
+grep -q '"event":"start"' another.log || fail "another log has no start"
+small --checkpoint new --resume --epochs 1 --log missing.log
+rm missing.log
+resume new --log other.log || fail "--resume to a log that is there: status $?"
+
+# ---- damaged files: the checkpoint before, or a sentence -----------------------------------------------------------
+rm -rf ck d.safetensors d.log
+# shellcheck disable=SC2046
+small $(options_of tsc) --save d.safetensors --log d.log --checkpoint ck --checkpoint-every 9
+bad=$(newest ck)
+cp -r ck good
+truncate -s -1 "$bad"
+resume ck 2>output || fail "--resume past a truncated file: status $?"
+grep -q "passed over.*$bad" output || fail "a truncated file is passed over in silence: $(cat output)"
+same_run tsc d.safetensors d.log
+rm -rf ck && cp -r good ck
+printf '\001' | dd of="$bad" bs=1 seek=$(($(wc -c <"$bad") / 2)) conv=notrunc 2>/dev/null
+resume ck 2>output || fail "--resume past a changed byte: status $?"
+grep -q "$bad is damaged" output || fail "a changed byte is passed over in silence: $(cat output)"
+same_run tsc d.safetensors d.log
+for file in ck/*; do
+    cp tsc.safetensors "$file" # of weights, but no checkpoint
+done
+cp d.log before.log
+refused 1 "none of the checkpoints in ck is whole" --checkpoint ck --resume
+cmp d.log before.log || fail "a refused --resume has changed the log"
+
+# ---- directories that cannot be written in ---------------------------------------------------------------------------
+: >file
+refused 1 "--checkpoint is file" --checkpoint file
+refused 1 "--checkpoint is file/below" --checkpoint file/below
+refused 1 "--checkpoint is nowhere/below" --checkpoint nowhere/below
+refused 1 "--checkpoint is /proc/checkpoints" --checkpoint /proc/checkpoints
+
+# ---- a full disk: at the beginning an end, later a sentence, and the checkpoint before -------------------------------
+rm -rf ck
+if (trap '' XFSZ && ulimit -f 100) 2>/dev/null; then
+    full() {
+        trap '' XFSZ
+        ulimit -f 100 # less than a checkpoint has
+        "$@"
+    }
+    status=0
+    (full small --checkpoint ck --epochs 1) 2>output || status=$?
+    [ $status -eq 1 ] || fail "a disk that is full at the beginning: status $status"
+    grep -q 'File too large' output || fail "a disk that is full at the beginning: $(cat output)"
+    [ "$(find ck -type f | wc -l)" -eq 0 ] || fail "a disk that is full leaves $(ls ck)"
+    # shellcheck disable=SC2046
+    exec_small $(options_of psc) --log f.log --checkpoint ck --checkpoint-every 2 2>output &
+    child=$!
+    waits ck
+    kill -9 $child
+    wait $child 2>/dev/null || true
+    child=
+    find ck -name '*.safetensors' | sort >before
+    status=0
+    (full resume ck) 2>output || status=$?
+    [ $status -eq 1 ] || fail "a disk that is full: status $status"
+    grep -q 'this checkpoint is not written; those before it stay' output || fail "a disk that is full: $(cat output)"
+    find ck -name '*.safetensors' | sort | cmp - before || fail "a disk that is full costs checkpoints"
+    resume ck --save f.safetensors || fail "--resume after a full disk: status $?"
+    same_run psc f.safetensors f.log
+else
+    echo "smoke_checkpoint: no limit of file sizes here; a full disk is not tried"
+fi
+
+# ---- a directory that goes away while training: it goes on, and says so ----------------------------------------------
+rm -rf ck g.log
+# shellcheck disable=SC2046
+exec_small $(options_of psc) --log g.log --checkpoint ck --checkpoint-every 2 2>output &
+child=$!
+waits ck
+mv ck away
+status=0
+wait $child || status=$?
+child=
+[ $status -eq 1 ] || fail "a directory that went away: status $status"
+grep -q 'this checkpoint is not written; those before it stay' output || fail "a directory that went away: $(cat output)"
+grep -q 'its last checkpoint could not be written' output || fail "a directory that went away: $(cat output)"
+grep -q '"event":"checkpoint_failed".*No such file' g.log || fail "the log does not tell of a checkpoint that failed"
+resume away --save g.safetensors 2>output || fail "--resume in another place: $(cat output)"
+same_run psc g.safetensors g.log
+
+# ---- the weights alone -----------------------------------------------------------------------------------------------
+# shellcheck disable=SC2046
+small $(options_of psc) --export e.safetensors --log e.log
+top1() {
+    sed -n 's/^{"event":"result".*"top1":\([^,]*\),.*/\1/p' "$1"
+}
+small --load e.safetensors --eval-only --log again.log --export twice.safetensors || fail "--load of --export: status $?"
+[ "$(top1 e.log)" = "$(top1 again.log)" ] || fail "--export: top1 $(top1 again.log), not $(top1 e.log)"
+cmp e.safetensors twice.safetensors || fail "--eval-only --export changes the weights"
+small --load "$(newest away)" --eval-only --log again.log || fail "--load of a checkpoint: status $?"
+[ "$(top1 e.log)" = "$(top1 again.log)" ] || fail "--load of a checkpoint: top1 $(top1 again.log), not $(top1 e.log)"
+if command -v python3 >/dev/null; then
+    python3 - "$(newest away)" e.safetensors <<'PYTHON' || fail "Python does not read what was written"
+import json, struct, sys
+
+def read(path):
+    """Names, metadata and sizes, by the safetensors module where there is one."""
+    try:
+        from safetensors import safe_open
+        with safe_open(path, "np") as f:
+            return {name: f.get_tensor(name).shape for name in f.keys()}, f.metadata()
+    except ImportError:
+        with open(path, "rb") as f:
+            header = json.loads(f.read(struct.unpack("<Q", f.read(8))[0]))
+        return {name: tuple(t["shape"]) for name, t in header.items() if name != "__metadata__"}, header["__metadata__"]
+
+checkpoint, metadata = read(sys.argv[1])
+weights, _ = read(sys.argv[2])
+assert all(checkpoint[name] == shape for name, shape in weights.items())
+assert not [name for name in weights if name.startswith(("projection.", "prototypes", "optimizer.", "loss."))]
+assert checkpoint["optimizer.momentum.conv1.weight"] == checkpoint["conv1.weight"]
+assert metadata["hybridnet.checkpoint"] == "1" and "\nmethod = hybrid-psc\n" in metadata["options"]
+PYTHON
+else
+    echo "smoke_checkpoint: no python3; it does not read the files"
+fi
+
+[ "$failures" -eq 0 ] || exit 1
+echo "smoke_checkpoint: all well"
