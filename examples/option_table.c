@@ -1,6 +1,7 @@
 /* option_table.c -- the table's reader and its help text. */
 #include "option_table.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
 #include <math.h>
@@ -12,12 +13,15 @@ enum { HELP_COLUMN = 26, FIRST_CODE = 256 };
 
 void complain(const char *format, ...)
 {
+    char line[2048];
     va_list arguments;
     va_start(arguments, format);
-    fputs("train_hybrid: ", stderr);
-    vfprintf(stderr, format, arguments);
-    fputc('\n', stderr);
+    vsnprintf(line, sizeof line, format, arguments);
     va_end(arguments);
+    for (char *c = line; *c != '\0'; ++c)
+        if (iscntrl((unsigned char)*c))
+            *c = '?';
+    fprintf(stderr, "train_hybrid: %s\n", line);
 }
 
 static void *field(const struct option_row *row, void *target)

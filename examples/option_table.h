@@ -52,7 +52,7 @@ void option_table_help(const struct option_row *rows, size_t count, FILE *stream
 /* The text of choice `index` of a row, written to text (size bytes). */
 void option_choice_text(const struct option_row *row, int32_t index, char *text, size_t size);
 
-/* One line on stderr: "train_hybrid: ...". */
+/* One line on stderr: "train_hybrid: ...". Bytes of files and names that a terminal would obey become '?'. */
 void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 #endif

@@ -49,6 +49,14 @@ START_TEST(sentence_is_kept_and_cut)
 }
 END_TEST
 
+/* What a hostile file is quoted with does nothing to a terminal, and makes no second line. */
+START_TEST(sentence_is_one_line)
+{
+    (void)hni_fail(HN_E_FORMAT, "a label is \"%s\"", "\x1b[2J\r\n\t\x7f\x01 \xc3\xa9");
+    ck_assert_str_eq(hn_last_error(), "a label is \"?[2J????? \xc3\xa9\"");
+}
+END_TEST
+
 static void *other_thread(void *arg)
 {
     (void)arg;
@@ -82,6 +90,7 @@ static Suite *suite(void)
     TCase *unit = hnt_case(s, "unit");
     tcase_add_test(unit, values_and_names_are_permanent);
     tcase_add_test(unit, sentence_is_kept_and_cut);
+    tcase_add_test(unit, sentence_is_one_line);
     tcase_add_test(unit, sentence_belongs_to_its_thread);
     tcase_add_test(unit, versions_agree);
     return s;

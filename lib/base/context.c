@@ -109,6 +109,7 @@ void hni_log(hn_context *context, int32_t level, const char *format, ...)
     va_start(args, format);
     (void)vsnprintf(line, sizeof line, format, args);
     va_end(args);
+    hni_one_line(line);
     context->log(level, line, context->log_user);
 }
 

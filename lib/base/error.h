@@ -4,12 +4,17 @@
 
 #include <hybridnet/status.h>
 
-/* Formats the thread's last-error sentence and returns status. Never allocates; long sentences are cut.
+/* Formats the thread's last-error sentence and returns status. Never allocates; long sentences are cut,
+ * control characters become '?'.
  * Sentences start with the public function's name: "hn_loss_psc: temperature is -1; it must be ...".      */
 #if defined(__GNUC__)
 __attribute__((format(printf, 2, 3), cold))
 #endif
 hn_status hni_fail(hn_status status, const char *format, ...);
+
+/* Control characters in a text become '?': what a sentence quotes may come from a hostile file, and where the sentence is
+ * shown, nothing may obey it or take it for two lines.                                                                 */
+void hni_one_line(char *text);
 
 /* Returns from the enclosing function with the failure if the condition holds. */
 #define HNI_FAIL_IF(condition, status, ...)           \

@@ -12,12 +12,20 @@
 /* The sentence lives in thread-local storage so that failing never allocates and never races. */
 static THREAD_LOCAL char last_error[512];
 
+void hni_one_line(char *text)
+{
+    for (unsigned char *c = (unsigned char *)text; *c != '\0'; ++c)
+        if (*c < 0x20 || *c == 0x7f)
+            *c = '?';
+}
+
 hn_status hni_fail(hn_status status, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
     (void)vsnprintf(last_error, sizeof last_error, format, args);
     va_end(args);
+    hni_one_line(last_error);
     return status;
 }
 
