@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { TEXT = 512, MEANS = 4 };
+enum { TEXT = 512, MEANS = 5 };
 
 /* ---- what is kept beside the network: text, in which %a keeps every bit of a number ----------------------------------- */
 
@@ -20,6 +20,7 @@ static void means_of(struct course *c, struct mean *means[MEANS])
     means[1] = &c->loss;
     means[2] = &c->feature;
     means[3] = &c->classifier;
+    means[4] = &c->gradient_norm;
 }
 
 /* Of the best epoch goes into best_text what is reported of it. */
@@ -31,6 +32,7 @@ static void write_course(struct course course, const struct outcome *outcome, ch
     int at = snprintf(course_text, TEXT, "%a", course.lr);
     for (int i = 0; i < MEANS; ++i)
         at += snprintf(course_text + at, TEXT - (size_t)at, " %a %" PRId64, means[i]->sum, means[i]->n);
+    snprintf(course_text + at, TEXT - (size_t)at, " %" PRId64, course.skipped);
     snprintf(best_text, TEXT, "%" PRId64 " %a %a %a %a %a", outcome->best_epoch, outcome->best.validation, best->top1,
              best->many, best->medium, best->few);
 }
@@ -61,6 +63,7 @@ static void read_course(struct course *course, struct outcome *outcome, const ch
         means[i]->sum = next_number(&course_text);
         means[i]->n = next_integer(&course_text);
     }
+    course->skipped = next_integer(&course_text);
     outcome->best_epoch = next_integer(&best_text);
     outcome->best.validation = next_number(&best_text);
     outcome->best.report.top1 = next_number(&best_text);

@@ -125,6 +125,11 @@ static const struct option_row rows[] = {
      "without which a batch of 512 at rate 0.5 may diverge; auto: 5 % of the\nepochs"},
     {"lr-decay", OPTION_REAL, AT(lr_decay), "0.1", 1e-6, 1, "FACTOR", "of the rate at each milestone"},
     {"momentum", OPTION_REAL, AT(momentum), "0.9", 0, 0.9999, "M", "of the gradient descent"},
+    {"clip-norm", OPTION_REAL, AT(clip_norm), "0", 0, 1e9, "NORM",
+     "the gradients' norm over all parameters is clipped to this; 0: not"},
+    {"on-nonfinite", OPTION_CHOICE, AT(on_nonfinite), "stop", 0, 0, "stop|skip",
+     "a step whose outputs, loss or gradients are not finite ends the training, or is\n"
+     "left out; after ten in a row training ends all the same"},
     {"weight-decay", OPTION_REAL, AT(weight_decay), "1e-4", 0, 1, "W", "on all parameters"},
     {"seed", OPTION_INTEGER, AT(seed), "1", 0, 4294967295.0, "N",
      "of initial weights, order of images and augmentation; the same seed gives\n"

@@ -32,6 +32,7 @@ enum classifier_kind {
     CLASSIFIER_LDAM
 };
 
+enum { STOP_AT_NONFINITE, SKIP_NONFINITE };
 enum second_stage { SECOND_NONE, SECOND_CRT, SECOND_LWS, SECOND_TAU, SECOND_NCM };
 enum precision { PRECISION_F32, PRECISION_BF16 };
 
@@ -67,6 +68,8 @@ struct options {
     int64_t alpha_origin;
 
     int64_t epochs, batch, micro_batch;
+    int32_t on_nonfinite;
+    double clip_norm;
     double lr;
     struct number_list milestones;
     double lr_decay, warmup, momentum, weight_decay;

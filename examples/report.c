@@ -115,6 +115,8 @@ static int log_epoch(const struct run *run, const struct epoch *epoch, const str
     event_number(run->log, "loss", epoch->loss);
     event_number(run->log, "loss_feature", epoch->loss_feature);
     event_number(run->log, "loss_classifier", epoch->loss_classifier);
+    event_number(run->log, "gradient_norm", epoch->gradient_norm);
+    event_integer(run->log, "skipped_steps", epoch->skipped);
     log_scores(run->log, scores);
     event_number(run->log, "images_per_second", epoch->images_per_second);
     event_number(run->log, "seconds", now() - run->started);
@@ -248,6 +250,17 @@ int report_resume(const struct run *run, int64_t epoch, int64_t steps)
     event_text(run->log, "library", hn_version_string());
     event_text(run->log, "build", hn_build_info());
     event_integer(run->log, "compute_threads", hn_context_num_threads(run->context));
+    return event_end(run->log);
+}
+
+int report_skipped(struct run *run, int64_t epoch, int64_t step)
+{
+    progress_clear(&run->progress);
+    complain("epoch %lld, step %lld left out: %s", (long long)epoch, (long long)step, hn_last_error());
+    event_begin(run->log, "skipped");
+    event_integer(run->log, "epoch", epoch);
+    event_integer(run->log, "step", step);
+    event_text(run->log, "error", hn_last_error());
     return event_end(run->log);
 }
 

@@ -7,7 +7,8 @@
 /* What an epoch of training did; means over its steps, NaN for a loss that was never computed. */
 struct epoch {
     int64_t number; /* from 1 */
-    double alpha, lr, loss, loss_feature, loss_classifier;
+    double alpha, lr, loss, loss_feature, loss_classifier, gradient_norm;
+    int64_t skipped;          /* steps left out               */
     double images_per_second; /* every view of every branch counts */
 };
 
@@ -28,6 +29,8 @@ struct outcome {
 int report_start(const struct run *run);
 /* Of a run that goes on: where, epoch from 1. */
 int report_resume(const struct run *run, int64_t epoch, int64_t steps);
+/* A step was left out; the library's last error says why. */
+int report_skipped(struct run *run, int64_t epoch, int64_t step);
 /* scores: NULL for an epoch without a test. */
 int report_epoch(struct run *run, const struct epoch *epoch, const struct scores *scores);
 /* After a second stage: its own scores, beside those of the training before. */

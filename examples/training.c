@@ -64,11 +64,39 @@ static void make_schedule(hn_schedule *schedule, const struct options *o)
     schedule->warmup_start = fmin(0.01, 0.1 * o->lr);
 }
 
+enum { SKIPS_IN_A_ROW = 10 };
+
+/* The step failed: whether training goes on without it. */
+static bool skip(struct run *run, struct course *course, hn_status status, int64_t in_a_row)
+{
+    if (status != HN_E_NONFINITE || run->options.on_nonfinite != SKIP_NONFINITE || in_a_row >= SKIPS_IN_A_ROW)
+        return false;
+    course->skipped++;
+    return report_skipped(run, course->epoch + 1, course->step + 1) == 0;
+}
+
+static int fail_step(struct run *run, const struct course *course, hn_status status)
+{
+    const struct options *o = &run->options;
+    char hint[256];
+    if (status == HN_E_NONFINITE)
+        snprintf(hint, sizeof hint,
+                 "training diverged in epoch %lld, step %lld: try a smaller --lr, a longer --warmup, --clip-norm, or "
+                 "--on-nonfinite skip",
+                 (long long)course->epoch + 1, (long long)course->step + 1);
+    else
+        snprintf(hint, sizeof hint, "training cannot go on; %s",
+                 o->checkpoint != NULL ? "--resume begins at the latest checkpoint"
+                                       : "with --save the last whole epoch is kept");
+    return run_fail(run, status, hint);
+}
+
 /* The rest of the epoch that the course is in, up to its end or an interruption. */
 static int train_epoch(struct run *run, struct course *course, const struct outcome *outcome, int64_t steps)
 {
     const struct options *o = &run->options;
     const bool hybrid = options_two_branches(o);
+    int64_t in_a_row = 0; /* steps that were left out */
     hn_schedule schedule;
     make_schedule(&schedule, o);
     progress_start_epoch(&run->progress);
@@ -86,15 +114,16 @@ static int train_epoch(struct run *run, struct course *course, const struct outc
             status = hn_transition_alpha(run->transition, course->epoch, course->step, &alpha);
         if (status == HN_OK)
             status = train_step(run, alpha, course->lr, &losses, &images);
-        if (status != HN_OK)
-            return run_fail(run, status,
-                            status == HN_E_NONFINITE
-                                ? "training diverged: try a smaller --lr or a longer --warmup"
-                                : "training cannot go on; with --save the last whole epoch is kept");
-        add(&course->alpha, alpha);
-        add(&course->loss, losses.loss);
-        add(&course->feature, losses.loss_feature);
-        add(&course->classifier, losses.loss_classifier);
+        in_a_row = status == HN_OK ? 0 : in_a_row + 1;
+        if (status != HN_OK && !skip(run, course, status, in_a_row))
+            return fail_step(run, course, status);
+        if (status == HN_OK) {
+            add(&course->alpha, alpha);
+            add(&course->loss, losses.loss);
+            add(&course->feature, losses.loss_feature);
+            add(&course->classifier, losses.loss_classifier);
+            add(&course->gradient_norm, losses.gradient_norm);
+        }
         course->step++;
         progress_step(&run->progress, images, losses.loss, course->epoch + 1, o->epochs);
         if (checkpoints_due(o, course, steps))
@@ -111,6 +140,8 @@ static struct epoch epoch_of(const struct run *run, const struct course *course)
                           .loss = value_of(&course->loss),
                           .loss_feature = value_of(&course->feature),
                           .loss_classifier = value_of(&course->classifier),
+                          .gradient_norm = value_of(&course->gradient_norm),
+                          .skipped = course->skipped,
                           .images_per_second = progress_rate(&run->progress)};
 }
 

@@ -13,7 +13,8 @@ struct mean {
 struct course {
     int64_t epoch, step; /* from 0; steps of the epoch that are done */
     double lr;           /* of the last step                         */
-    struct mean alpha, loss, feature, classifier;
+    struct mean alpha, loss, feature, classifier, gradient_norm;
+    int64_t skipped; /* steps of the epoch that were left out (--on-nonfinite skip) */
 };
 
 /* Each returns DONE, or another status of the program after a sentence on stderr. */
