@@ -270,6 +270,8 @@ START_TEST(hostile_headers)
         refused(&image, place.file, size, HN_E_FORMAT, "65500");
         memcpy(bytes + at + 5, "\xff\x00\xff\x00", 4);
         refused(&image, place.file, size, HN_E_FORMAT, "65280x65280 pixels");
+        memcpy(bytes + at + 5, "\x0f\xa0\xff\xdc", 4);
+        refused(&image, place.file, size, HN_E_FORMAT, "4000x65500 pixels: more than its");
         memcpy(bytes + at + 5, "\x00\x00\x00\x10", 4);
         refused(&image, place.file, size, HN_E_FORMAT, "Empty JPEG image");
         memcpy(bytes + at + 5, "\x00\x10\x00\x10", 4);
@@ -285,6 +287,8 @@ START_TEST(hostile_headers)
         refused(&image, place.file, size, HN_E_FORMAT, "CRC");
         memcpy(bytes + 16, "\x00\x01\x00\x00\x00\x00\x00\x01\x08\x02\x00\x00\x00\xe4\x10\x74\x8f", 17);
         refused(&image, place.file, size, HN_E_FORMAT, "1x65536 pixels; a side must be in [1, 65500]");
+        memcpy(bytes + 16, "\x00\x00\xff\xdc\x00\x00\x0f\xa0\x08\x02\x00\x00\x00\x04\xab\x76\x2f", 17);
+        refused(&image, place.file, size, HN_E_FORMAT, "4000x65500 pixels: more than its");
     }
     ck_assert_int_lt(counter.alive_bytes, 1 << 20);
     hni_image_release(&image);

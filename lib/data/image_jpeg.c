@@ -108,6 +108,19 @@ static void on_progress(j_common_ptr common)
                          (int)MAX_SCANS));
 }
 
+/* A code has a bit at least, and a block a code: a file cannot have more blocks than bits, whatever it says. Coding by
+ * arithmetic alone may need less, for large images of one colour, which are refused too.                               */
+static hn_status check_blocks(const struct decoder *d)
+{
+    uint64_t blocks = 0;
+    for (int c = 0; c < d->jpeg.num_components; ++c)
+        blocks += (uint64_t)d->jpeg.comp_info[c].width_in_blocks * d->jpeg.comp_info[c].height_in_blocks;
+    HNI_FAIL_IF(blocks / 8 > d->image->file_bytes, HN_E_FORMAT,
+                "%s: %s says it has %ux%u pixels: more than its %zu bytes can hold", d->image->function, d->image->name,
+                d->jpeg.image_height, d->jpeg.image_width, d->image->file_bytes);
+    return HN_OK;
+}
+
 static void read_header(struct decoder *d)
 {
     jpeg_create_decompress(&d->jpeg);
@@ -115,6 +128,8 @@ static void read_header(struct decoder *d)
     jpeg_mem_src(&d->jpeg, d->image->file, (unsigned long)d->image->file_bytes);
     (void)jpeg_read_header(&d->jpeg, TRUE);
     d->status = hni_image_set_full_size(d->image, d->jpeg.image_height, d->jpeg.image_width);
+    if (d->status == HN_OK)
+        d->status = check_blocks(d);
 }
 
 /* a * b / 255, rounded as Pillow rounds it. */

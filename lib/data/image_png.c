@@ -20,9 +20,12 @@ hn_status hni_png_decode(hni_image *image)
 
 #else
 
+#include <inttypes.h>
 #include <png.h>
 #include <setjmp.h>
 #include <string.h>
+
+enum { DEFLATE_MAX_RATIO = 1032 };
 
 struct decoder {
     hni_image *image;
@@ -73,6 +76,16 @@ static void on_read(png_structp png, png_bytep data, size_t size)
     d->next += size;
 }
 
+/* Rows are packed by deflate, of which a byte unpacks to 1032 at the most. In an interlaced file they have no less. */
+static hn_status check_rows(const struct decoder *d, uint32_t height, uint32_t width)
+{
+    uint64_t row = png_get_rowbytes(d->png, d->info);
+    HNI_FAIL_IF(row * height / DEFLATE_MAX_RATIO > d->image->file_bytes, HN_E_FORMAT,
+                "%s: %s says it has %" PRIu32 "x%" PRIu32 " pixels: more than its %zu bytes can hold",
+                d->image->function, d->image->name, height, width, d->image->file_bytes);
+    return HN_OK;
+}
+
 static void read_header(struct decoder *d)
 {
     d->png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, d, on_error, on_warning, d, on_alloc, on_release);
@@ -88,8 +101,10 @@ static void read_header(struct decoder *d)
     png_set_keep_unknown_chunks(d->png, PNG_HANDLE_CHUNK_NEVER, NULL, -1); /* texts, profiles: unread */
 #endif
     png_read_info(d->png, d->info);
-    d->status =
-        hni_image_set_full_size(d->image, png_get_image_height(d->png, d->info), png_get_image_width(d->png, d->info));
+    const uint32_t height = png_get_image_height(d->png, d->info), width = png_get_image_width(d->png, d->info);
+    d->status = hni_image_set_full_size(d->image, height, width);
+    if (d->status == HN_OK)
+        d->status = check_rows(d, height, width);
 }
 
 /* Whatever is in the file, RGB of 8 bits comes out. */
