@@ -42,6 +42,7 @@ hn_status hn_safetensors_open(hn_safetensors **out, hn_context *context, const c
 
 #include <inttypes.h>
 #include <jansson.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Where a tensor's bytes lie in the data part, in the header's order. */
@@ -177,19 +178,18 @@ static hn_status read_entry(reader *r, const char *name, json_t *object)
     return e->name == NULL ? hni_no_memory(function, strlen(name) + 1) : HN_OK;
 }
 
+static int compare_spans(const void *a, const void *b)
+{
+    const span *x = a, *y = b;
+    int order = (x->begin > y->begin) - (x->begin < y->begin);
+    return order != 0 ? order : (x->end > y->end) - (x->end < y->end);
+}
+
 /* The format wants every byte of the data to belong to exactly one tensor. Sorts spans by where they begin. */
 static hn_status check_coverage(reader *r)
 {
-    for (int64_t gap = r->span_count / 2; gap > 0; gap /= 2) /* Shell's sort: no recursion, no memory */
-        for (int64_t i = gap; i < r->span_count; ++i) {
-            span s = r->spans[i];
-            int64_t k = i;
-            for (; k >= gap && (r->spans[k - gap].begin > s.begin ||
-                                (r->spans[k - gap].begin == s.begin && r->spans[k - gap].end > s.end));
-                 k -= gap)
-                r->spans[k] = r->spans[k - gap];
-            r->spans[k] = s;
-        }
+    if (r->span_count > 0)
+        qsort(r->spans, (size_t)r->span_count, sizeof *r->spans, compare_spans);
     uint64_t at = 0;
     for (int64_t i = 0; i < r->span_count; ++i) {
         FORMAT_IF(r->spans[i].begin != at, "%s: the tensors %s at byte %" PRIu64 " of the data", r->path,
