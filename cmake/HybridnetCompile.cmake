@@ -11,6 +11,12 @@ target_compile_options(hn_compile INTERFACE -Wall -Wextra -Wpedantic -Wconversio
 # An allocation per variable-length array would be one nobody checks.
 target_compile_options(hn_compile INTERFACE -Wvla)
 
+if(HN_FUZZ)
+  if(NOT CMAKE_C_COMPILER_ID MATCHES "Clang")
+    message(FATAL_ERROR "HN_FUZZ=ON needs Clang: -DCMAKE_C_COMPILER=clang. On Debian: apt-get install clang libclang-rt-dev")
+  endif()
+  set(HN_SANITIZE address,undefined,fuzzer-no-link) # everything is instrumented, programs keep their own main
+endif()
 if(HN_SANITIZE)
   add_compile_options(-fsanitize=${HN_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${HN_SANITIZE})
