@@ -1,5 +1,9 @@
 /* dataset.h -- labelled images, wherever they come from: files, memory, a generator, the caller's own functions.
- * Sets of JPEG and PNG files are in image_files.h.                                                                */
+ * Sets of JPEG and PNG files are in image_files.h.
+ *
+ * Files may be hostile: their content leads to a dataset or to a failure, and what is allocated on the way stays below
+ * 1 MiB and 10 bytes for each byte of IDX (a label is held as an int32_t, twice for a moment; of gzip the unpacked bytes
+ * count, at most 1032 for each of the file), 2 of CIFAR. SECURITY.md has the whole promise.                           */
 #ifndef HYBRIDNET_DATASET_H
 #define HYBRIDNET_DATASET_H
 

@@ -6,6 +6,15 @@
  * a JPEG with bad codes in between is decoded as far as it goes, as other libraries do, and the context's log is told.
  * In a build without libjpeg or libpng such files are HN_E_UNSUPPORTED.
  *
+ * Files may be hostile. An image that says it has more pixels than its file can hold is HN_E_FORMAT before they are
+ * allocated: deflate packs at most 1032 bytes of a PNG's rows into one, and a JPEG's blocks of 8x8 take a bit each at
+ * least. So decoding takes at most 32768 bytes for each byte of the file, and 1 MiB: a bilevel PNG of one colour comes
+ * near it, a JPEG stays below a third, photographs below 100. A stricter limit would refuse blank pages, which are valid;
+ * whoever has no such images can refuse files by their size. What is refused and could be read: JPEGs by arithmetic coding
+ * of one colour. A list takes at most 32 bytes for each of its own (unpacked), JSON 128: what the JSON library makes of an
+ * element of empty objects. A line of a list may give a label up to 2^24 - 1: look at hn_dataset_classes before something
+ * is made for each class. SECURITY.md has the whole promise.
+ *
  * The images of these sets differ in size: hn_dataset_shape says 0 x 0 x 3, hn_dataset_read is HN_E_SHAPE, and loaders
  * crop and resize (loader.h). Subsets and long tails of them are made as of any set. A path costs about its length in
  * memory: the 437,513 of iNaturalist 2018 take 40 MiB. What the libraries that decode need for themselves (libjpeg,

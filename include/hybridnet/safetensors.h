@@ -1,5 +1,6 @@
 /* safetensors.h -- named tensors in a file: the safetensors format (8-byte little-endian header length, JSON header, data).
- * Files are treated as hostile: every length and range is checked before it is used.                                      */
+ * Files are treated as hostile: every length and range is checked before it is used. Reading one takes at most its data,
+ * 128 bytes for each byte of its header (what the JSON library makes of empty objects; 20 is usual) and 1 MiB.            */
 #ifndef HYBRIDNET_SAFETENSORS_H
 #define HYBRIDNET_SAFETENSORS_H
 
