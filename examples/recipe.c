@@ -49,12 +49,20 @@ static int set_value(const struct option_row *row, void *target, const char *val
     return 0;
 }
 
+/* Cuts a comment off: a # that begins the line or follows a blank. */
+static void cut_comment(char *line)
+{
+    for (char *hash = strchr(line, '#'); hash != NULL; hash = strchr(hash + 1, '#'))
+        if (hash == line || hash[-1] == ' ' || hash[-1] == '\t') {
+            *hash = '\0';
+            return;
+        }
+}
+
 static int apply_line(const char *source, int number, char *line, const struct option_row *rows, size_t count,
                       void *target)
 {
-    char *hash = strchr(line, '#');
-    if (hash != NULL && (hash == line || hash[-1] == ' ' || hash[-1] == '\t'))
-        *hash = '\0';
+    cut_comment(line);
     line = trimmed(line);
     if (*line == '\0')
         return 0;
@@ -213,7 +221,9 @@ void recipe_print(const struct option_row *rows, size_t count, const void *targe
                 fprintf(stream, "%s# %s\n", before, heading);
             heading = NULL;
             before = "\n";
-            fprintf(stream, "%s = ", rows[i].name);
+            /* Behind a blank, a text that begins with # would be a comment. */
+            const bool hash = rows[i].kind == OPTION_TEXT && **(const char *const *)field == '#';
+            fprintf(stream, hash ? "%s =" : "%s = ", rows[i].name);
             print_value(&rows[i], field, stream);
             fputc('\n', stream);
         }
