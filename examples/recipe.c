@@ -11,7 +11,7 @@ enum { MOST_BYTES = 1 << 16 };
 /* These say what to do, not how to train. */
 static bool of_recipes(const struct option_row *row)
 {
-    static const char *const others[] = {"recipe", "print-recipe", "help", "version", "quiet", "checkpoint", "resume"};
+    static const char *const others[] = {"recipe", "print-recipe", "help", "version", "quiet"};
     for (size_t i = 0; i < sizeof others / sizeof others[0]; ++i)
         if (strcmp(row->name, others[i]) == 0)
             return false;
@@ -49,12 +49,20 @@ static int set_value(const struct option_row *row, void *target, const char *val
     return 0;
 }
 
+/* Cuts a comment off: a # that begins the line or follows a blank. */
+static void cut_comment(char *line)
+{
+    for (char *hash = strchr(line, '#'); hash != NULL; hash = strchr(hash + 1, '#'))
+        if (hash == line || hash[-1] == ' ' || hash[-1] == '\t') {
+            *hash = '\0';
+            return;
+        }
+}
+
 static int apply_line(const char *source, int number, char *line, const struct option_row *rows, size_t count,
                       void *target)
 {
-    char *hash = strchr(line, '#');
-    if (hash != NULL && (hash == line || hash[-1] == ' ' || hash[-1] == '\t'))
-        *hash = '\0';
+    cut_comment(line);
     line = trimmed(line);
     if (*line == '\0')
         return 0;
@@ -76,7 +84,7 @@ static int apply_line(const char *source, int number, char *line, const struct o
     return -1;
 }
 
-int recipe_apply_text(const char *source, char *text, const struct option_row *rows, size_t count, void *target)
+static int apply_text(const char *source, char *text, const struct option_row *rows, size_t count, void *target)
 {
     int number = 1;
     for (char *line = text, *next; line != NULL; line = next, ++number) {
@@ -142,7 +150,7 @@ int recipe_apply(const char *name, const struct option_row *rows, size_t count, 
         lines = read_file(name);
     if (lines == NULL)
         return -1;
-    if (recipe_apply_text(name, lines, rows, count, target) != 0) {
+    if (apply_text(name, lines, rows, count, target) != 0) {
         free(lines);
         return -1;
     }
@@ -173,9 +181,8 @@ static void print_list(const struct number_list *list, FILE *stream)
     }
 }
 
-void recipe_print_value(const struct option_row *row, const void *target, FILE *stream)
+static void print_value(const struct option_row *row, const void *field, FILE *stream)
 {
-    const void *field = (const char *)target + row->offset;
     char text[64];
     switch (row->kind) {
     case OPTION_INTEGER:
@@ -192,8 +199,7 @@ void recipe_print_value(const struct option_row *row, const void *target, FILE *
         fputs(text, stream);
         break;
     case OPTION_TEXT:
-        if (*(const char *const *)field != NULL)
-            fputs(*(const char *const *)field, stream);
+        fputs(*(const char *const *)field, stream);
         break;
     case OPTION_SWITCH:
         fputs(*(const bool *)field ? "yes" : "no", stream);
@@ -215,8 +221,10 @@ void recipe_print(const struct option_row *rows, size_t count, const void *targe
                 fprintf(stream, "%s# %s\n", before, heading);
             heading = NULL;
             before = "\n";
-            fprintf(stream, "%s = ", rows[i].name);
-            recipe_print_value(&rows[i], target, stream);
+            /* Behind a blank, a text that begins with # would be a comment. */
+            const bool hash = rows[i].kind == OPTION_TEXT && **(const char *const *)field == '#';
+            fprintf(stream, hash ? "%s =" : "%s = ", rows[i].name);
+            print_value(&rows[i], field, stream);
             fputc('\n', stream);
         }
     }

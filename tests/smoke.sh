@@ -149,6 +149,12 @@ for line in "imbalance = 50" "subset = numpy-legacy" "classifier-loss = ldam" "d
     grep -qx "$line" a.recipe || fail "--print-recipe lacks '$line'"
 done
 "$program" --recipe a.recipe --print-recipe | cmp - a.recipe || fail "a printed recipe does not print itself again"
+printf 'log =#x\nsave = a#b # comment\n' >hash.recipe
+"$program" --recipe hash.recipe --print-recipe >output
+for line in "log =#x" "save = a#b"; do
+    grep -qx "$line" output || fail "a recipe with '$line' is printed without it"
+done
+"$program" --recipe output --print-recipe | cmp - output || fail "texts with # in them are not read as they are printed"
 "$program" --recipe a.recipe --epochs 20 --print-recipe >b.recipe
 for line in "drw-epoch = 16" "milestones = 16,18" "warmup = 0.5"; do
     grep -qx "$line" b.recipe || fail "--epochs does not move the recipe's '$line'"
