@@ -11,7 +11,7 @@ enum { MOST_BYTES = 1 << 16 };
 /* These say what to do, not how to train. */
 static bool of_recipes(const struct option_row *row)
 {
-    static const char *const others[] = {"recipe", "print-recipe", "help", "version", "quiet"};
+    static const char *const others[] = {"recipe", "print-recipe", "help", "version", "quiet", "checkpoint", "resume"};
     for (size_t i = 0; i < sizeof others / sizeof others[0]; ++i)
         if (strcmp(row->name, others[i]) == 0)
             return false;
@@ -84,7 +84,7 @@ static int apply_line(const char *source, int number, char *line, const struct o
     return -1;
 }
 
-static int apply_text(const char *source, char *text, const struct option_row *rows, size_t count, void *target)
+int recipe_apply_text(const char *source, char *text, const struct option_row *rows, size_t count, void *target)
 {
     int number = 1;
     for (char *line = text, *next; line != NULL; line = next, ++number) {
@@ -150,7 +150,7 @@ int recipe_apply(const char *name, const struct option_row *rows, size_t count, 
         lines = read_file(name);
     if (lines == NULL)
         return -1;
-    if (apply_text(name, lines, rows, count, target) != 0) {
+    if (recipe_apply_text(name, lines, rows, count, target) != 0) {
         free(lines);
         return -1;
     }
@@ -181,8 +181,9 @@ static void print_list(const struct number_list *list, FILE *stream)
     }
 }
 
-static void print_value(const struct option_row *row, const void *field, FILE *stream)
+void recipe_print_value(const struct option_row *row, const void *target, FILE *stream)
 {
+    const void *field = (const char *)target + row->offset;
     char text[64];
     switch (row->kind) {
     case OPTION_INTEGER:
@@ -199,7 +200,8 @@ static void print_value(const struct option_row *row, const void *field, FILE *s
         fputs(text, stream);
         break;
     case OPTION_TEXT:
-        fputs(*(const char *const *)field, stream);
+        if (*(const char *const *)field != NULL)
+            fputs(*(const char *const *)field, stream);
         break;
     case OPTION_SWITCH:
         fputs(*(const bool *)field ? "yes" : "no", stream);
@@ -224,7 +226,7 @@ void recipe_print(const struct option_row *rows, size_t count, const void *targe
             /* Behind a blank, a text that begins with # would be a comment. */
             const bool hash = rows[i].kind == OPTION_TEXT && **(const char *const *)field == '#';
             fprintf(stream, hash ? "%s =" : "%s = ", rows[i].name);
-            print_value(&rows[i], field, stream);
+            recipe_print_value(&rows[i], target, stream);
             fputc('\n', stream);
         }
     }
