@@ -28,6 +28,7 @@ struct run {
     struct progress progress;
     struct profile *profile; /* NULL unless asked for */
     double started;
+    int64_t left_out; /* the last so many steps, in a row, of --on-nonfinite skip */
     bool unsaved; /* the last checkpoint could not be written */
     const volatile sig_atomic_t *interrupted; /* nonzero once somebody wants an end */
 };

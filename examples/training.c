@@ -67,10 +67,11 @@ static void make_schedule(hn_schedule *schedule, const struct options *o)
 enum { SKIPS_IN_A_ROW = 10 };
 
 /* The step failed: whether training goes on without it. */
-static bool skip(struct run *run, struct course *course, hn_status status, int64_t in_a_row)
+static bool skip(struct run *run, struct course *course, hn_status status)
 {
-    if (status != HN_E_NONFINITE || run->options.on_nonfinite != SKIP_NONFINITE || in_a_row >= SKIPS_IN_A_ROW)
+    if (status != HN_E_NONFINITE || run->options.on_nonfinite != SKIP_NONFINITE || run->left_out >= SKIPS_IN_A_ROW)
         return false;
+    run->left_out++;
     course->skipped++;
     return report_skipped(run, course->epoch + 1, course->step + 1) == 0;
 }
@@ -96,7 +97,6 @@ static int train_epoch(struct run *run, struct course *course, const struct outc
 {
     const struct options *o = &run->options;
     const bool hybrid = options_two_branches(o);
-    int64_t in_a_row = 0; /* steps that were left out */
     hn_schedule schedule;
     make_schedule(&schedule, o);
     progress_start_epoch(&run->progress);
@@ -114,10 +114,10 @@ static int train_epoch(struct run *run, struct course *course, const struct outc
             status = hn_transition_alpha(run->transition, course->epoch, course->step, &alpha);
         if (status == HN_OK)
             status = train_step(run, alpha, course->lr, &losses, &images);
-        in_a_row = status == HN_OK ? 0 : in_a_row + 1;
-        if (status != HN_OK && !skip(run, course, status, in_a_row))
+        if (status != HN_OK && !skip(run, course, status))
             return fail_step(run, course, status);
         if (status == HN_OK) {
+            run->left_out = 0;
             add(&course->alpha, alpha);
             add(&course->loss, losses.loss);
             add(&course->feature, losses.loss_feature);

@@ -63,7 +63,7 @@ floor_of_header() {
     sampler) echo sample ;;
     dataset | image_files | long_tail | split | augment | loader) echo data ;;
     resnet | heads) echo model ;;
-    checkpoint | decoupled | hybrid | transition | schedule | optimizer | metrics) echo train ;;
+    checkpoint | decoupled | gradients | hybrid | transition | schedule | optimizer | metrics) echo train ;;
     *) return 1 ;;
     esac
 }

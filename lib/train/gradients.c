@@ -73,8 +73,10 @@ static hn_status name_culprit(const hn_param *params, int64_t count)
             continue;
         const float *values = params[p].grad->data;
         for (int64_t i = 0; i < hn_tensor_count(params[p].grad); ++i)
-            HNI_FAIL_IF(!isfinite(values[i]), HN_E_NONFINITE, "the gradient of %s is %g at its value %" PRId64,
-                        params[p].name != NULL ? params[p].name : "a parameter", (double)values[i], i);
+            HNI_FAIL_IF(!isfinite(values[i]), HN_E_NONFINITE,
+                        "hn_gradients_clip: the gradient of %s is %g at its value %" PRId64,
+                        params[p].name != NULL ? params[p].name : "a parameter",
+                        isnan(values[i]) ? (double)NAN : (double)values[i], i); /* no sign of NaN */
     }
     return HN_OK; /* not reached: squares of finite floats do not overflow a double's sum */
 }
