@@ -23,6 +23,7 @@ END_TEST
 #include "train/checkpoint.h"
 
 #include <dirent.h>
+#include <math.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -671,6 +672,13 @@ START_TEST(a_save_that_fails_leaves_the_old_one)
     hnt_ok(hn_checkpoint_open(&c, r.context, dir));
     ck_assert_int_eq(hn_checkpoint_step(c), 1);
     hn_checkpoint_close(c);
+    hn_param param = {.struct_size = sizeof param};
+    hnt_ok(hn_hybrid_param(r.t.hybrid, 0, &param));
+    float *weight = hn_tensor_data(param.value), kept = weight[1];
+    weight[1] = -INFINITY; /* the training has diverged */
+    hnt_fails(hn_checkpoint_save(&r.t, dir, 1, NULL, 0), HN_E_NONFINITE, "conv.weight is -inf at its value 1");
+    weight[1] = kept;
+    ck_assert_int_eq(entries_in(dir), 1);
     snprintf(path, sizeof path, "%s/file", other);
     hnt_write_file(path, "", 0);
     hnt_fails(hn_checkpoint_save(&r.t, path, 1, NULL, 0), HN_E_IO, path);

@@ -38,8 +38,9 @@ HN_BEGIN_DECLS
  * with) stay. What cannot be removed is a warning in the context's log.
  *   directory  must be there
  *   metadata   [count], text to be kept; keys must not begin with "hybridnet." nor be format, producer or version
- * HN_E_IO (with errno's text: disk full, not writable), HN_E_ARG, HN_E_NOMEM, HN_E_UNSUPPORTED (a build without jansson); then
- * the directory holds the checkpoints that it held.                                                                       */
+ * HN_E_NONFINITE where a parameter or buffer is not finite: a training that has diverged does not push out checkpoints from
+ * before. HN_E_IO (with errno's text: disk full, not writable), HN_E_ARG, HN_E_NOMEM, HN_E_UNSUPPORTED (a build without
+ * jansson). On failure the directory holds the checkpoints that it held.                                                  */
 HN_API HN_MUST_CHECK hn_status hn_checkpoint_save(const hn_training *training, const char *directory, int64_t keep,
                                                   const hn_metadata *metadata, int64_t count);
 

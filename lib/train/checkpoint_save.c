@@ -10,6 +10,7 @@
 #include <hybridnet/version.h>
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -110,6 +111,19 @@ static hn_status check_metadata(const hn_metadata *metadata, int64_t count, cons
     return HN_OK;
 }
 
+/* A training that has diverged must not push out checkpoints of one that had not. */
+static hn_status check_finite(const hn_hybrid *hybrid, const char *function)
+{
+    for (int64_t p = 0; p < hybrid->param_count; ++p) {
+        const hn_tensor *value = hybrid->params[p].value;
+        const float *x = value->data;
+        for (int64_t i = 0; i < hn_tensor_count(value); ++i)
+            HNI_FAIL_IF(!isfinite(x[i]), HN_E_NONFINITE, "%s: %s is %g at its value %" PRId64, function,
+                        hybrid->params[p].name, isnan(x[i]) ? (double)NAN : (double)x[i], i);
+    }
+    return HN_OK;
+}
+
 hn_status hn_checkpoint_save(const hn_training *training, const char *directory, int64_t keep,
                              const hn_metadata *metadata, int64_t count)
 {
@@ -121,6 +135,7 @@ hn_status hn_checkpoint_save(const hn_training *training, const char *directory,
                 "%s: epoch is %" PRId64 ", step %" PRId64 "; both must be in [0, 10^18)", function, t.epoch, t.step);
     HNI_FAIL_IF(keep < 0, HN_E_ARG, "%s: keep is %" PRId64 "; it must not be negative", function, keep);
     HNI_TRY(check_metadata(metadata, count, function));
+    HNI_TRY(check_finite(t.hybrid, function));
     const hni_place place = {t.epoch, t.step};
     hn_context *context = t.hybrid->context;
     hni_state state;
