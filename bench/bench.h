@@ -27,6 +27,16 @@ static inline void bench_ok(hn_status status)
     exit(1);
 }
 
+/* A whole number of the command line in [low, high]; usage, which does not return, for anything else. */
+static inline int64_t bench_number(const char *text, int64_t low, int64_t high, void (*usage)(void))
+{
+    char *end;
+    const long long value = strtoll(text, &end, 10);
+    if (end == text || *end != '\0' || value < low || value > high)
+        usage();
+    return value;
+}
+
 /* A line of /proc/self/status, "VmRSS:" or "VmHWM:", in bytes. Where there is none, getrusage's peak: exec hands that on from
  * the process before, so a small program that a large one starts would seem not to grow.                              */
 static inline double bench_process_bytes(const char *key)

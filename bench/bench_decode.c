@@ -42,16 +42,16 @@ static settings parse(int argc, char **argv)
             s.data = optarg;
             break;
         case 's':
-            s.side = (int32_t)strtol(optarg, NULL, 10);
+            s.side = (int32_t)bench_number(optarg, 8, 4096, usage);
             break;
         case 'v':
-            s.views = (int32_t)strtol(optarg, NULL, 10);
+            s.views = (int32_t)bench_number(optarg, 1, 16, usage);
             break;
         case 'w':
-            s.workers = (int32_t)strtol(optarg, NULL, 10);
+            s.workers = (int32_t)bench_number(optarg, 0, 256, usage);
             break;
         case 'r':
-            s.rounds = (int32_t)strtol(optarg, NULL, 10);
+            s.rounds = (int32_t)bench_number(optarg, 1, MAX_ROUNDS, usage);
             break;
         case 'f':
             s.full = 1;
@@ -59,7 +59,7 @@ static settings parse(int argc, char **argv)
         default:
             usage();
         }
-    if (optind != argc || s.data == NULL || s.rounds < 1 || s.rounds > MAX_ROUNDS)
+    if (optind != argc || s.data == NULL)
         usage();
     return s;
 }

@@ -22,15 +22,6 @@ static void usage(void)
     exit(2);
 }
 
-static int64_t number(const char *text, int64_t low, int64_t high)
-{
-    char *end;
-    long long value = strtoll(text, &end, 10);
-    if (end == text || *end != '\0' || value < low || value > high)
-        usage();
-    return value;
-}
-
 static settings read_settings(int argc, char **argv)
 {
     static const char *const names[] = {"loss", "batch", "views",     "classes", "micro-batch",
@@ -47,30 +38,32 @@ static settings read_settings(int argc, char **argv)
             s.loss = optarg;
             break;
         case 'b':
-            s.batch = number(optarg, 1, 1 << 20);
+            s.batch = bench_number(optarg, 1, 1 << 20, usage);
             break;
         case 'c':
-            s.views = number(optarg, 1, 16);
+            s.views = bench_number(optarg, 1, 16, usage);
             break;
         case 'd':
-            s.classes = number(optarg, 2, 1 << 20);
+            s.classes = bench_number(optarg, 2, 1 << 20, usage);
             break;
         case 'e':
-            s.micro_batch = number(optarg, 0, 1 << 20);
+            s.micro_batch = bench_number(optarg, 0, 1 << 20, usage);
             break;
         case 'f':
-            s.side = number(optarg, 32, 1024);
+            s.side = bench_number(optarg, 32, 1024, usage);
             break;
         case 'g':
             if (strncmp(optarg, "resnet", 6) != 0)
                 usage();
-            s.depth = (int32_t)number(optarg + 6, 18, 152);
+            s.depth = (int32_t)bench_number(optarg + 6, 18, 152, usage);
             break;
         case 'h':
+            if (strcmp(optarg, "bf16") != 0 && strcmp(optarg, "f32") != 0)
+                usage();
             s.precision = strcmp(optarg, "bf16") == 0 ? HN_BF16 : HN_F32;
             break;
         case 'i':
-            s.threads = (int32_t)number(optarg, 1, 1024);
+            s.threads = (int32_t)bench_number(optarg, 1, 1024, usage);
             break;
         default:
             usage();

@@ -16,20 +16,11 @@ static void usage(void)
     exit(2);
 }
 
-static int64_t number(const char *text, int64_t low, int64_t high)
-{
-    char *end;
-    long long value = strtoll(text, &end, 10);
-    if (end == text || *end != '\0' || value < low || value > high)
-        usage();
-    return value;
-}
-
 static void arch_called(bench_settings *s, const char *name)
 {
     static const char prefix[] = "resnet";
     s->imagenet = strncmp(name, prefix, sizeof prefix - 1) == 0;
-    s->depth = (int32_t)number(name + (s->imagenet ? sizeof prefix - 1 : 0), 8, 302);
+    s->depth = (int32_t)bench_number(name + (s->imagenet ? sizeof prefix - 1 : 0), 8, 302, usage);
 }
 
 static int32_t engine_called(const char *name)
@@ -75,19 +66,19 @@ bench_settings bench_settings_read(int argc, char **argv)
             arch_called(&s, optarg);
             break;
         case 'b':
-            s.batch = number(optarg, 1, 1 << 20);
+            s.batch = bench_number(optarg, 1, 1 << 20, usage);
             break;
         case 'd':
-            s.side = number(optarg, 8, 4096);
+            s.side = bench_number(optarg, 8, 4096, usage);
             break;
         case 't':
-            s.threads = (int32_t)number(optarg, 0, 1024);
+            s.threads = (int32_t)bench_number(optarg, 0, 1024, usage);
             break;
         case 'w':
-            s.warmup = (int32_t)number(optarg, 0, 1000000);
+            s.warmup = (int32_t)bench_number(optarg, 0, 1000000, usage);
             break;
         case 's':
-            s.steps = (int32_t)number(optarg, 1, 1000000);
+            s.steps = (int32_t)bench_number(optarg, 1, 1000000, usage);
             break;
         case 'e':
             s.engine = engine_called(optarg);

@@ -116,7 +116,7 @@ static const struct option_row rows[] = {
     {"batch", OPTION_INTEGER, AT(batch), "512", 2, 65536, "N", "images a step in each branch"},
     {"micro-batch", OPTION_INTEGER, AT(micro_batch), "0", 0, 1048576, "N",
      "images, views counted, that go through the network at once; a larger batch\n"
-     "is taken in parts: less memory, a third more time, and batch norm by part;\n0: all"},
+     "is taken in parts: less memory, a second forward pass, batch norm by part;\n0: all"},
     {"lr", OPTION_REAL, AT(lr), "0.5", 1e-8, 1000, "RATE", "learning rate; about 0.1 for a batch of 128"},
     {"milestones", OPTION_LIST, AT(milestones), "auto", 0, 100000, "LIST",
      "epochs after which the rate falls, e.g. 120,160; auto: at 60 % and 80 %\nof the epochs"},

@@ -1,5 +1,5 @@
 /* Inside somebody else's program: several threads, forks, and a host with an OpenMP and a BLAS of its own. */
-#include "support.h"
+#include "hybrid_case.h"
 
 #include <fenv.h>
 #include <locale.h>
@@ -15,7 +15,7 @@
 #include <omp.h>
 #endif
 
-enum { SIDE = 8, CHANNELS = 3, ROWS = 24, CLASSES = 4, DIM = 16, FEATURES = 64, STEPS = 5, CALLERS = 8 };
+enum { ROWS = 24, CLASSES = HNT_HYBRID_CLASSES, DIM = 16, STEPS = 5, CALLERS = 8 };
 
 /* What LLVM's OpenMP keeps of a thread that has ended is no leak of the library's. */
 const char *__lsan_default_suppressions(void);
@@ -25,32 +25,6 @@ const char *__lsan_default_suppressions(void)
 }
 
 /* ---- a training ----------------------------------------------------------------------------------------------------- */
-
-static hn_hybrid *made(hn_context *context, uint64_t seed)
-{
-    hn_hybrid_parts parts = {.struct_size = sizeof parts};
-    hn_resnet_cifar_options net;
-    hn_resnet_cifar_options_init(&net, sizeof net);
-    net.depth = 8;
-    hn_projection_options head;
-    hn_projection_options_init(&head, sizeof head);
-    head.in = FEATURES;
-    head.out = DIM;
-    hn_hybrid_options o;
-    hn_hybrid_options_init(&o, sizeof o);
-    o.input = (hn_desc){HN_F32, 4, {ROWS, SIDE, SIDE, CHANNELS}};
-    hn_hybrid *h = NULL;
-    hn_rng rng;
-    hnt_ok(hn_resnet_cifar_create(&parts.backbone, context, &net));
-    hnt_ok(hn_projection_create(&parts.projection, context, &head));
-    hnt_ok(hn_linear_create(&parts.classifier, context, FEATURES, CLASSES, 1));
-    hnt_ok(hn_loss_create_ce(&parts.classifier_loss, context, CLASSES, NULL));
-    hnt_ok(hn_loss_create_sc(&parts.feature_loss, context, NULL));
-    hnt_ok(hn_hybrid_create(&h, context, &parts, &o));
-    hn_rng_seed(&rng, seed, 0);
-    hnt_ok(hn_hybrid_init_params(h, &rng));
-    return h;
-}
 
 /* A model, where it is trained, and what its last loss is. */
 typedef struct training {
@@ -63,12 +37,9 @@ static void *train(void *arg)
 {
     training *t = arg;
     hn_context *context = hnt_context(t->threads);
-    hn_hybrid *h = made(context, t->seed);
-    const hn_desc desc = {HN_F32, 4, {ROWS, SIDE, SIDE, CHANNELS}};
-    hn_tensor *images;
+    hn_hybrid *h = hnt_hybrid(context, ROWS, 0, 0.0, t->seed);
+    hn_tensor *images = hnt_hybrid_images(context, ROWS, t->seed);
     int32_t labels[ROWS];
-    hnt_ok(hn_tensor_create(&images, context, &desc));
-    hnt_normal(t->seed, hn_tensor_data(images), hn_tensor_count(images));
     for (int i = 0; i < ROWS; ++i)
         labels[i] = i % CLASSES;
     const hn_batch batch = {.struct_size = sizeof batch, .images = images, .labels = labels, .n = ROWS};

@@ -1,38 +1,11 @@
 /* A step that meets a NaN or an infinity: what it names, and that nothing has changed. */
-#include "support.h"
+#include "hybrid_case.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { SIDE = 8, CHANNELS = 3, ROWS = 12, CLASSES = 3, DIM = 8, FEATURES = 64 };
-
-static hn_hybrid *made(hn_context *context, double clip_norm)
-{
-    hn_hybrid_parts parts = {.struct_size = sizeof parts};
-    hn_resnet_cifar_options net;
-    hn_resnet_cifar_options_init(&net, sizeof net);
-    net.depth = 8;
-    hn_projection_options head;
-    hn_projection_options_init(&head, sizeof head);
-    head.in = FEATURES;
-    head.out = DIM;
-    hn_hybrid_options o;
-    hn_hybrid_options_init(&o, sizeof o);
-    o.input = (hn_desc){HN_F32, 4, {ROWS, SIDE, SIDE, CHANNELS}};
-    o.clip_norm = clip_norm;
-    hn_hybrid *h = NULL;
-    hn_rng rng;
-    hnt_ok(hn_resnet_cifar_create(&parts.backbone, context, &net));
-    hnt_ok(hn_projection_create(&parts.projection, context, &head));
-    hnt_ok(hn_linear_create(&parts.classifier, context, FEATURES, CLASSES, 1));
-    hnt_ok(hn_loss_create_ce(&parts.classifier_loss, context, CLASSES, NULL));
-    hnt_ok(hn_loss_create_psc(&parts.feature_loss, context, CLASSES, DIM, NULL));
-    hnt_ok(hn_hybrid_create(&h, context, &parts, &o));
-    hn_rng_seed(&rng, 1, 0);
-    hnt_ok(hn_hybrid_init_params(h, &rng));
-    return h;
-}
+enum { SIDE = HNT_HYBRID_SIDE, CHANNELS = 3, ROWS = 12, CLASSES = HNT_HYBRID_CLASSES, FEATURES = HNT_HYBRID_FEATURES };
 
 /* Two views of six images in the feature batch, twelve images in the classifier's. */
 typedef struct noise {
@@ -44,14 +17,12 @@ typedef struct noise {
 
 static void make_noise(hn_context *context, noise *x)
 {
-    const hn_desc desc = {HN_F32, 4, {ROWS, SIDE, SIDE, CHANNELS}};
     for (int i = 0; i < ROWS; ++i) {
         x->labels[i] = i % CLASSES;
         x->index[i] = 100 + i;
     }
     for (int b = 0; b < 2; ++b) {
-        hnt_ok(hn_tensor_create(&x->images[b], context, &desc));
-        hnt_normal((uint64_t)b + 1, hn_tensor_data(x->images[b]), hn_tensor_count(x->images[b]));
+        x->images[b] = hnt_hybrid_images(context, ROWS, (uint64_t)b + 1);
         x->batches[b] = (hn_batch){.struct_size = sizeof(hn_batch),
                                    .images = x->images[b],
                                    .labels = x->labels,
@@ -116,7 +87,7 @@ static void step_fails(hn_hybrid *h, const noise *x, const char *sentence)
 START_TEST(a_pixel_that_is_nan_names_its_image)
 {
     hn_context *context = hnt_context(2);
-    hn_hybrid *h = made(context, 0.0);
+    hn_hybrid *h = hnt_hybrid(context, ROWS, 1, 0.0, 1);
     noise x;
     make_noise(context, &x);
     hnt_ok(hn_hybrid_step(h, &x.batches[0], &x.batches[1], 0.5, 0.1, NULL));
@@ -135,7 +106,7 @@ END_TEST
 START_TEST(the_row_is_named_where_rows_do_not_mix)
 {
     hn_context *context = hnt_context(1);
-    hn_hybrid *h = made(context, 0.0);
+    hn_hybrid *h = hnt_hybrid(context, ROWS, 1, 0.0, 1);
     noise x;
     make_noise(context, &x);
     hnt_ok(hn_hybrid_freeze_backbone(h, 1));
@@ -154,7 +125,7 @@ END_TEST
 START_TEST(a_gradient_that_is_not_finite_names_its_parameter)
 {
     hn_context *context = hnt_context(1);
-    hn_hybrid *h = made(context, 1.0);
+    hn_hybrid *h = hnt_hybrid(context, ROWS, 1, 1.0, 1);
     noise x;
     make_noise(context, &x);
     float *weight = hn_tensor_data(value_of(h, "fc.weight"));
@@ -174,7 +145,7 @@ END_TEST
 START_TEST(clipping_limits_the_step)
 {
     hn_context *context = hnt_context(1);
-    hn_hybrid *free_one = made(context, 0.0), *clipped = made(context, 0.01);
+    hn_hybrid *free_one = hnt_hybrid(context, ROWS, 1, 0.0, 1), *clipped = hnt_hybrid(context, ROWS, 1, 0.01, 1);
     noise x;
     make_noise(context, &x);
     hn_hybrid_losses a = {.struct_size = sizeof a}, b = {.struct_size = sizeof b};

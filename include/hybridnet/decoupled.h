@@ -1,6 +1,6 @@
 /* decoupled.h -- classifiers for features that are already learned (Kang et al. 2020, "Decoupling representation and
  * classifier for long-tailed recognition"): tau-normalised weights, nearest class means. Classifiers that are trained anew
- * on a frozen backbone (cRT, and LWS) are hn_hybrid_freeze and the usual steps.
+ * on a frozen backbone (cRT, and LWS) are hn_hybrid_freeze_backbone and the usual steps.
  *
  * Pure functions on the caller's arrays, re-entrant. On failure nothing has been written.                                */
 #ifndef HYBRIDNET_DECOUPLED_H

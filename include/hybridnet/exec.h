@@ -27,7 +27,7 @@ HN_API HN_MUST_CHECK hn_status hn_exec_forward(hn_exec *exec, const hn_tensor *x
 /* As hn_exec_forward, for rows that it has been given before: running statistics, which have counted them, stay as they
  * are, and *y has the bits it had. For gradients of more rows than fit into memory: forward part by part, the loss of all
  * rows, then part by part forward again and backward (Gao et al. 2021, "Scaling deep contrastive learning batch size under
- * memory limited setup"; hn_hybrid_options.micro_batch does that).                                                      */
+ * memory limited setup"; hn_hybrid_options.micro_batch does that). Errors as hn_exec_forward's.                         */
 HN_API HN_MUST_CHECK hn_status hn_exec_forward_again(hn_exec *exec, const hn_tensor *x, const hn_tensor **y);
 
 /* Runs the layer backward for the last forward: adds to the parameters' gradients; dx (may be NULL) is overwritten

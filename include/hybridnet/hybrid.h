@@ -34,10 +34,10 @@ typedef struct hn_hybrid_options {
 
     /* ---- since 0.2 ---- */
     int64_t micro_batch;      /* rows that go through the network at once, >= 0; 0 (default): all. A larger batch is taken
-                                 in parts of at most so many rows, equal but for one, and each part but the last twice
-                                 (GradCache, Gao et al. 2021): memory is a part's, the loss still that of the whole batch,
-                                 a step costs a forward pass more, about 4/3. Gradients are those of the whole batch, but
-                                 for the batch norms, whose statistics are each part's                                 */
+                                 in parts of at most so many rows, whose sizes differ by one at most, and each part but
+                                 the last twice (GradCache, Gao et al. 2021): memory is a part's, the loss still that of
+                                 the whole batch, a step costs a forward pass more (docs/performance.md). Gradients are
+                                 those of the whole batch, but for the batch norms, whose statistics are each part's    */
     double clip_norm;         /* the gradients' L2 norm over all parameters is clipped to this (hn_gradients_clip);
                                  0 (default): not                                                                      */
 } hn_hybrid_options;
@@ -50,7 +50,8 @@ typedef struct hn_hybrid_losses {
     double loss_classifier; /* NaN when the branch was not computed        */
 
     /* ---- since 0.2 ---- */
-    double gradient_norm;   /* of all gradients together, before clipping  */
+    double gradient_norm;   /* of the gradients of all that is trained,
+                               together, before clipping                   */
 } hn_hybrid_losses;
 
 HN_BEGIN_DECLS

@@ -1,0 +1,38 @@
+#include "hybrid_case.h"
+
+hn_hybrid *hnt_hybrid(hn_context *context, int64_t rows, int psc, double clip_norm, uint64_t seed)
+{
+    hn_hybrid_parts parts = {.struct_size = sizeof parts};
+    hn_resnet_cifar_options net;
+    hn_resnet_cifar_options_init(&net, sizeof net);
+    net.depth = 8;
+    hn_projection_options head;
+    hn_projection_options_init(&head, sizeof head);
+    head.in = HNT_HYBRID_FEATURES;
+    head.out = HNT_HYBRID_DIM;
+    hn_hybrid_options o;
+    hn_hybrid_options_init(&o, sizeof o);
+    o.input = (hn_desc){HN_F32, 4, {rows, HNT_HYBRID_SIDE, HNT_HYBRID_SIDE, 3}};
+    o.clip_norm = clip_norm;
+    hn_hybrid *h = NULL;
+    hn_rng rng;
+    hnt_ok(hn_resnet_cifar_create(&parts.backbone, context, &net));
+    hnt_ok(hn_projection_create(&parts.projection, context, &head));
+    hnt_ok(hn_linear_create(&parts.classifier, context, HNT_HYBRID_FEATURES, HNT_HYBRID_CLASSES, 1));
+    hnt_ok(hn_loss_create_ce(&parts.classifier_loss, context, HNT_HYBRID_CLASSES, NULL));
+    hnt_ok(psc ? hn_loss_create_psc(&parts.feature_loss, context, HNT_HYBRID_CLASSES, HNT_HYBRID_DIM, NULL)
+               : hn_loss_create_sc(&parts.feature_loss, context, NULL));
+    hnt_ok(hn_hybrid_create(&h, context, &parts, &o));
+    hn_rng_seed(&rng, seed, 0);
+    hnt_ok(hn_hybrid_init_params(h, &rng));
+    return h;
+}
+
+hn_tensor *hnt_hybrid_images(hn_context *context, int64_t rows, uint64_t seed)
+{
+    const hn_desc desc = {HN_F32, 4, {rows, HNT_HYBRID_SIDE, HNT_HYBRID_SIDE, 3}};
+    hn_tensor *images = NULL;
+    hnt_ok(hn_tensor_create(&images, context, &desc));
+    hnt_normal(seed, hn_tensor_data(images), hn_tensor_count(images));
+    return images;
+}
