@@ -1,5 +1,7 @@
 #include "support.h"
 
+#include "base/context.h"
+
 #include <ftw.h>
 #include <math.h>
 #include <stdio.h>
@@ -133,8 +135,11 @@ hn_context *hnt_context(int32_t threads)
 static void *counting_alloc(void *user, size_t size, size_t align)
 {
     hnt_counter *counter = user;
-    if (counter->calls++ == counter->fail_at)
+    const int64_t call = counter->calls++, fail_at = counter->fail_at;
+    if (call == fail_at || (counter->for_good && fail_at >= 0 && call > fail_at)) {
+        counter->failed++;
         return NULL;
+    }
     void *p = aligned_alloc(align, size);
     if (p != NULL) {
         memset(p, 0xa5, size); /* nothing may rely on fresh memory being zero */
@@ -163,22 +168,37 @@ hn_status hnt_counting_context(hn_context **out, hnt_counter *counter, int32_t t
     return hn_context_create(out, &o);
 }
 
-void hnt_survives(hn_status (*attempt)(hn_context *context, const void *arg), const void *arg, int64_t allocations)
+int64_t hnt_memory_is_back(hn_context *context)
+{
+    hnt_counter *counter = context->allocator.user;
+    counter->fail_at = -1;
+    return counter->failed;
+}
+
+static void survives(hn_status (*attempt)(hn_context *context, const void *arg), const void *arg, int64_t allocations,
+                     int for_good)
 {
     hn_status status = HN_E_NOMEM;
     for (int64_t fail_at = 1; status != HN_OK; ++fail_at) { /* 0 is the context's own */
-        hnt_counter counter = {.fail_at = fail_at};
+        hnt_counter counter = {.fail_at = fail_at, .for_good = for_good};
         hn_context *context = NULL;
         hnt_ok(hnt_counting_context(&context, &counter, 1));
         status = attempt(context, arg);
-        if (status != HN_OK)
+        if (status != HN_OK && status != HN_STOPPED)
             hnt_fails(status, HN_E_NOMEM, "out of memory");
+        ck_assert_int_eq(status != HN_OK, counter.failed > 0);
         hn_context_destroy(context);
         ck_assert_int_eq(counter.alive, 0);
         ck_assert_int_eq(counter.alive_bytes, 0);
-        ck_assert_int_lt(fail_at, 1000);
+        ck_assert_int_lt(fail_at, 5000);
         ck_assert(status != HN_OK || fail_at > allocations);
     }
+}
+
+void hnt_survives(hn_status (*attempt)(hn_context *context, const void *arg), const void *arg, int64_t allocations)
+{
+    survives(attempt, arg, allocations, 0);
+    survives(attempt, arg, allocations, 1);
 }
 
 static char temp_dir[256];

@@ -48,15 +48,20 @@ hn_scratch hnt_scratch(size_t bytes);
 /* A context on this many threads. */
 hn_context *hnt_context(int32_t threads);
 
-/* An allocator that counts what is alive and fails at the k-th call (0-based; negative: never). */
+/* An allocator that counts what is alive and fails at the k-th call (0-based; negative: never), or from there on. */
 typedef struct hnt_counter {
-    int64_t calls, alive, alive_bytes, fail_at;
+    _Atomic int64_t calls, alive, alive_bytes, fail_at, failed; /* failed: how many have */
+    _Atomic int for_good; /* 0: the call at fail_at alone */
 } hnt_counter;
-/* Context with that allocator; single-threaded counting. Start with a zeroed counter and fail_at set. */
+/* Context with that allocator; any of its threads may allocate. Start with a zeroed counter and fail_at set. */
 hn_status hnt_counting_context(hn_context **out, hnt_counter *counter, int32_t threads);
+/* From now on there is memory again, in a context of the above. Returns how many allocations have failed. */
+int64_t hnt_memory_is_back(hn_context *context);
 
-/* Every allocation that attempt makes fails once, the first one first, until it succeeds. Each failure must be HN_E_NOMEM, and
- * nothing may stay behind; at least `allocations` must have failed.                                                    */
+/* Every allocation that attempt makes fails once, the first one first, until it succeeds; then the same once more with all
+ * that follow failing too. Each failure must be HN_E_NOMEM, and nothing may stay behind; at least `allocations` must have
+ * failed. An attempt that goes on after a failure calls hnt_memory_is_back; one that the library's contract lets succeed in
+ * spite of a failure returns HN_STOPPED then.                                                                           */
 void hnt_survives(hn_status (*attempt)(hn_context *context, const void *arg), const void *arg, int64_t allocations);
 
 /* Path of a fresh temporary directory in `path` (size bytes); removed at exit of the process. */

@@ -395,6 +395,7 @@ static hn_status attempt(hn_context *context, const void *path)
     if (status != HN_OK) {
         hnt_fails(status, HN_E_NOMEM, "out of memory");
         ck_assert(image.height == 0 && image.width == 0);
+        hnt_memory_is_back(context);
         hnt_ok(decode(&image, path, 1)); /* nothing is lost for the next */
     }
     hni_image_release(&image);
