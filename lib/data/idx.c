@@ -116,13 +116,16 @@ static hn_status find_file(char **path, hn_context *context, const char *functio
                            const char *const names[2])
 {
     for (int i = 0; i < 2; ++i) {
+        bool exists = false;
         char *candidate = hni_path_join(context, directory, names[i]);
         HNI_FAIL_IF(candidate == NULL, HN_E_NOMEM, "%s: out of memory", function);
-        if (hni_file_exists(candidate)) {
+        hn_status status = hni_file_look(function, candidate, &exists);
+        if (exists)
             *path = candidate;
-            return HN_OK;
-        }
-        hni_release_string(context, candidate);
+        else
+            hni_release_string(context, candidate);
+        if (exists || status < 0)
+            return status;
     }
     return hni_fail(HN_E_IO, "%s: %s holds neither %s nor %s", function, directory, names[0], names[1]);
 }

@@ -59,7 +59,10 @@ typedef hn_status visit_fn(walk *w, size_t size, bool directory, int nested);
 static hn_status each_entry(walk *w, size_t size, int nested, visit_fn *visit)
 {
     w->path[size] = '\0';
-    DIR *dir = opendir(w->path);
+    DIR *dir;
+    do
+        dir = opendir(w->path);
+    while (dir == NULL && errno == EINTR);
     if (dir == NULL)
         return hni_fail_errno(function, "open", w->path, errno);
     hn_status status = HN_OK;
@@ -70,8 +73,10 @@ static hn_status each_entry(walk *w, size_t size, int nested, visit_fn *visit)
         errno = 0;
         const struct dirent *entry = readdir(dir);
         if (entry == NULL) {
-            if (errno != 0)
-                status = hni_fail_errno(function, "read the directory of", w->path, errno);
+            if (errno != 0) {
+                w->path[size - 1] = '\0'; /* behind it stands the last entry's name, or nothing at all */
+                status = hni_fail_errno(function, "read the directory", w->path, errno);
+            }
             break;
         }
         if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)

@@ -22,8 +22,9 @@ hn_status hn_dataset_open_inaturalist(hn_dataset **out, hn_context *context, con
 
 #else
 
+#include "io/json_text.h"
+
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -62,10 +63,10 @@ static hn_status parse(const struct reader *r, const char *array, int64_t index,
                        json_t **out)
 {
     json_error_t error;
-    *out = json_loadb(text, size, JSON_DECODE_ANY, &error);
-    if (*out == NULL)
-        return hni_fail(json_error_code(&error) == json_error_out_of_memory ? HN_E_NOMEM : HN_E_FORMAT,
-                        "%s: %s: %s[%" PRId64 "]: %s", function, r->path, array, index, error.text);
+    bool no_memory;
+    *out = hni_json_load(text, size, JSON_DECODE_ANY, &error, &no_memory);
+    HNI_FAIL_IF(no_memory, HN_E_NOMEM, "%s: out of memory reading %s", function, r->path);
+    HNI_FAIL_IF(*out == NULL, HN_E_FORMAT, "%s: %s: %s[%" PRId64 "]: %s", function, r->path, array, index, error.text);
     if (json_is_object(*out))
         return HN_OK;
     json_decref(*out);

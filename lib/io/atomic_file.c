@@ -117,7 +117,7 @@ hn_status hni_atomic_commit(hni_atomic_file *f)
         status = fail_errno(f, "sync", f->path, errno);
     int closed = close(f->descriptor);
     f->descriptor = -1;
-    if (status == HN_OK && closed != 0)
+    if (status == HN_OK && closed != 0 && errno != EINTR) /* interrupted: closed all the same, and on disk already */
         status = fail_errno(f, "close", f->path, errno);
     if (status == HN_OK && rename(f->temporary, f->path) != 0)
         status = fail_errno(f, "rename a file to", f->path, errno);

@@ -9,7 +9,10 @@
 
 hn_status hni_directory_each(const char *function, const char *path, hni_directory_visit *visit, void *user)
 {
-    DIR *directory = opendir(path);
+    DIR *directory;
+    do
+        directory = opendir(path);
+    while (directory == NULL && errno == EINTR);
     if (directory == NULL)
         return errno == ENOENT ? HN_END : hni_fail_errno(function, "open", path, errno);
     hn_status status = HN_OK;

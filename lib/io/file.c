@@ -14,7 +14,7 @@
 #include <zlib.h>
 #endif
 
-enum { BUFFER_BYTES = 65536, DEFLATE_MAX_RATIO = 1032, ERRNO_TEXT = 128 };
+enum { BUFFER_BYTES = 65536, DEFLATE_MAX_RATIO = 1032, ERRNO_TEXT = 128, MAGIC_BYTES = 2 };
 
 struct hni_file {
     hn_context *context;
@@ -35,7 +35,7 @@ hn_status hni_fail_errno(const char *function, const char *what, const char *pat
     char text[ERRNO_TEXT];
     if (strerror_r(error, text, sizeof text) != 0)
         memcpy(text, "unknown error", sizeof "unknown error");
-    return hni_fail(HN_E_IO, "%s: cannot %s %s: %s", function, what, path, text);
+    return hni_fail(error == ENOMEM ? HN_E_NOMEM : HN_E_IO, "%s: cannot %s %s: %s", function, what, path, text);
 }
 
 static hn_status fail_errno(const hni_file *f, const char *what, int error)
@@ -43,17 +43,34 @@ static hn_status fail_errno(const hni_file *f, const char *what, int error)
     return hni_fail_errno(f->function, what, f->path, error);
 }
 
+/* Adds the next piece of the file to the buffer, which has room; none at the file's end. */
+static hn_status read_more(hni_file *f, size_t *got)
+{
+    ssize_t done;
+    do
+        done = read(f->descriptor, f->buffer + f->filled, BUFFER_BYTES - f->filled);
+    while (done < 0 && errno == EINTR);
+    if (done < 0)
+        return fail_errno(f, "read", errno);
+    *got = (size_t)done;
+    f->filled += (size_t)done;
+    return HN_OK;
+}
+
 /* Reads the next piece of the file into an empty buffer; filled stays 0 at the file's end. */
 static hn_status refill(hni_file *f)
 {
+    size_t got;
     f->next = f->filled = 0;
-    ssize_t got;
-    do
-        got = read(f->descriptor, f->buffer, BUFFER_BYTES);
-    while (got < 0 && errno == EINTR);
-    if (got < 0)
-        return fail_errno(f, "read", errno);
-    f->filled = (size_t)got;
+    return read_more(f, &got);
+}
+
+/* The first piece, however little a call brings: as much as says what the file is. */
+static hn_status begin(hni_file *f)
+{
+    size_t got = 1;
+    while (f->filled < MAGIC_BYTES && got > 0)
+        HNI_TRY(read_more(f, &got));
     return HN_OK;
 }
 
@@ -174,8 +191,8 @@ static hn_status open_file(hni_file *f)
         return fail_errno(f, "examine", errno);
     HNI_FAIL_IF(!S_ISREG(info.st_mode), HN_E_IO, "%s: %s is not a regular file", f->function, f->path);
     f->size = (uint64_t)info.st_size;
-    HNI_TRY(refill(f));
-    f->compressed = f->filled >= 2 && f->buffer[0] == 0x1f && f->buffer[1] == 0x8b;
+    HNI_TRY(begin(f));
+    f->compressed = f->filled >= MAGIC_BYTES && f->buffer[0] == 0x1f && f->buffer[1] == 0x8b;
     return f->compressed ? start_unpacking(f) : HN_OK;
 }
 
@@ -259,10 +276,11 @@ void hni_file_close(hni_file *file)
     hni_release(file->context, file, sizeof *file);
 }
 
-bool hni_file_exists(const char *path)
+hn_status hni_file_look(const char *function, const char *path, bool *exists)
 {
     struct stat info;
-    return stat(path, &info) == 0;
+    *exists = stat(path, &info) == 0;
+    return *exists || errno == ENOENT || errno == ENOTDIR ? HN_OK : hni_fail_errno(function, "examine", path, errno);
 }
 
 char *hni_path_join(hn_context *context, const char *directory, const char *name)

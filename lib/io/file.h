@@ -37,11 +37,11 @@ hn_status hni_file_end(hni_file *file);
 /* NULL is allowed. */
 void hni_file_close(hni_file *file);
 
-/* HN_E_IO with the sentence "FUNCTION: cannot WHAT PATH: the error's text". */
+/* HN_E_IO, or HN_E_NOMEM for ENOMEM, with the sentence "FUNCTION: cannot WHAT PATH: the error's text". */
 hn_status hni_fail_errno(const char *function, const char *what, const char *path, int error);
 
-/* Whether there is anything at the path. */
-bool hni_file_exists(const char *path);
+/* Whether there is anything at the path; HN_E_IO where that cannot be found out. */
+hn_status hni_file_look(const char *function, const char *path, bool *exists);
 
 /* "directory/name"; release with hni_release_string. NULL on failure. */
 char *hni_path_join(hn_context *context, const char *directory, const char *name);

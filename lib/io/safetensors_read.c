@@ -40,8 +40,9 @@ hn_status hn_safetensors_open(hn_safetensors **out, hn_context *context, const c
 
 #else
 
+#include "io/json_text.h"
+
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -84,11 +85,13 @@ static hn_status read_header(reader *r, uint64_t file_bytes)
     hn_status status = hni_file_read(r->source, text, (size_t)length);
     if (status == HN_OK) {
         json_error_t error;
-        r->header = json_loadb(text, (size_t)length, JSON_REJECT_DUPLICATES, &error);
-        if (r->header == NULL)
-            status = hni_fail(json_error_code(&error) == json_error_out_of_memory ? HN_E_NOMEM : HN_E_FORMAT,
-                              "%s: the header of %s is not JSON: %s (byte %d)", function, r->path, error.text,
-                              error.position);
+        bool no_memory;
+        r->header = hni_json_load(text, (size_t)length, JSON_REJECT_DUPLICATES, &error, &no_memory);
+        if (r->header == NULL && no_memory)
+            status = hni_fail(HN_E_NOMEM, "%s: out of memory reading the header of %s", function, r->path);
+        else if (r->header == NULL)
+            status = hni_fail(HN_E_FORMAT, "%s: the header of %s is not JSON: %s (byte %d)", function, r->path,
+                              error.text, error.position);
         else if (!json_is_object(r->header))
             status = hni_fail(HN_E_FORMAT, "%s: the header of %s is not a JSON object", function, r->path);
     }

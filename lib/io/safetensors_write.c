@@ -22,9 +22,9 @@ hn_status hn_safetensors_write(hn_context *context, const char *path, const hn_n
 #include "base/memory.h"
 #include "base/tensor.h"
 #include "io/atomic_file.h"
+#include "io/json_text.h"
 
 #include <inttypes.h>
-#include <jansson.h>
 #include <string.h>
 
 static const char function[] = "hn_safetensors_write";
@@ -32,13 +32,14 @@ static const char function[] = "hn_safetensors_write";
 /* Puts value (stolen) under a new key. */
 static hn_status put(json_t *object, const char *what, const char *key, json_t *value)
 {
-    if (key == NULL || json_object_get(object, key) != NULL) {
+    if (key == NULL || !hni_json_is_utf8(key) || json_object_get(object, key) != NULL) {
         json_decref(value);
         HNI_FAIL_IF(key == NULL, HN_E_ARG, "%s: the name of a %s is NULL", function, what);
+        HNI_FAIL_IF(!hni_json_is_utf8(key), HN_E_ARG, "%s: the %s %s is not valid UTF-8", function, what, key);
         return hni_fail(HN_E_ARG, "%s: two %ss are named %s", function, what, key);
     }
-    HNI_FAIL_IF(value == NULL || json_object_set_new(object, key, value) != 0, HN_E_ARG,
-                "%s: the %s %s is not valid UTF-8, or memory ran out", function, what, key);
+    HNI_FAIL_IF(value == NULL || json_object_set_new(object, key, value) != 0, HN_E_NOMEM,
+                "%s: out of memory for the %s %s", function, what, key);
     return HN_OK;
 }
 
@@ -62,6 +63,8 @@ static hn_status make_header(json_t *header, const hn_named_tensor *tensors, int
         HNI_TRY(put(header, "tensor", "__metadata__", strings));
         for (int64_t i = 0; i < metadata_count; ++i) {
             HNI_FAIL_IF(metadata[i].value == NULL, HN_E_ARG, "%s: a metadata value is NULL", function);
+            HNI_FAIL_IF(!hni_json_is_utf8(metadata[i].value), HN_E_ARG, "%s: the value of %s is not valid UTF-8",
+                        function, metadata[i].key == NULL ? "NULL" : metadata[i].key);
             HNI_TRY(put(strings, "metadata key", metadata[i].key, json_string(metadata[i].value)));
         }
     }

@@ -1,0 +1,85 @@
+/* What is wrong with a text that jansson refuses, and what is UTF-8. Memory that runs out is in test_failing_malloc.c. */
+#include "support.h"
+
+#include "io/json_text.h"
+
+#include <string.h>
+
+START_TEST(a_wrong_text_is_not_lack_of_memory)
+{
+    /* Most stop behind a whole string, as jansson does where it has no memory for one. */
+    static const char *const wrong[] = {"",
+                                        "{",
+                                        "{\"a\"",
+                                        "{\"a\" \"b\"}",
+                                        "{\"a\":1 \"b\":2}",
+                                        "[\"a\" \"b\"]",
+                                        "[\"a\"",
+                                        "{\"a\":\"",
+                                        "{\"a\"\"b\"",
+                                        "\"a\" \"b\"",
+                                        "[1 \"b\"]",
+                                        "[true \"b\"]",
+                                        "[\"\\\"\" \"b\"]",
+                                        "[tru]",
+                                        "[01]",
+                                        "[\"\\x\"]",
+                                        "[\"\xff\"]",
+                                        "[{} \"a\"]",
+                                        "[[] \"a\"]",
+                                        "{\"a\":1,}",
+                                        "{1:2}",
+                                        "[1,]",
+                                        "{\"a\":\"b\" \"",
+                                        "[\"a\\",
+                                        "[\"\\\\\" \"b\"]",
+                                        "{\"a\", \"b\"}"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; ++i) {
+        json_error_t error;
+        bool no_memory = true;
+        json_t *value = hni_json_load(wrong[i], strlen(wrong[i]), JSON_DECODE_ANY, &error, &no_memory);
+        ck_assert_msg(value == NULL && !no_memory && error.text[0] != '\0', "%s: %s", wrong[i], error.text);
+    }
+}
+END_TEST
+
+START_TEST(a_right_text_is_read)
+{
+    static const char text[] = "{\"a\": [\"b\", \"\\\"\"], \"c\": {\"d\": \"e\"}}";
+    json_error_t error;
+    bool no_memory = true;
+    json_t *value = hni_json_load(text, sizeof text - 1, 0, &error, &no_memory);
+    ck_assert(json_is_object(value) && !no_memory);
+    json_decref(value);
+}
+END_TEST
+
+/* Every sequence of up to four bytes from around the borders: jansson's own check is the reference. */
+START_TEST(utf8_is_what_jansson_takes)
+{
+    static const unsigned char bytes[] = {0,    'a',  0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc0, 0xc1, 0xc2, 0xdf,
+                                          0xe0, 0xe1, 0xec, 0xed, 0xee, 0xef, 0xf0, 0xf1, 0xf3, 0xf4, 0xf5, 0xff};
+    enum { BYTES = sizeof bytes };
+    for (int n = 0; n < BYTES * BYTES * BYTES * BYTES; ++n) {
+        char text[5] = {0};
+        for (int i = 0, rest = n; i < 4; ++i, rest /= BYTES)
+            text[i] = (char)bytes[rest % BYTES];
+        json_t *value = json_string(text);
+        hnt_check(hni_json_is_utf8(text) == (value != NULL), "%02x %02x %02x %02x", text[0] & 0xff, text[1] & 0xff,
+                  text[2] & 0xff, text[3] & 0xff);
+        json_decref(value);
+    }
+}
+END_TEST
+
+static Suite *suite(void)
+{
+    Suite *s = suite_create("json_text");
+    TCase *unit = hnt_case(s, "unit");
+    tcase_add_test(unit, a_wrong_text_is_not_lack_of_memory);
+    tcase_add_test(unit, a_right_text_is_read);
+    tcase_add_test(unit, utf8_is_what_jansson_takes);
+    return s;
+}
+
+HNT_MAIN(suite)
