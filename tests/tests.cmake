@@ -78,6 +78,27 @@ hn_test(embedding unit)
 hn_test(concurrency unit)
 target_link_libraries(test_concurrency PRIVATE ${hn_openmp_target}) # the host's own
 
+# What fails in these is chosen by the linker's --wrap (failing_calls.c).
+if(HN_HAVE_WRAP)
+  hn_test(out_of_memory oom)
+  hn_test(out_of_memory_parts oom)
+  hn_test(failing_calls unit)
+  hn_test_calls(out_of_memory out_of_memory_parts failing_calls)
+  if(hn_jansson_target)
+    hn_test(failing_saves unit)
+    hn_test_calls(failing_saves)
+  endif()
+  if(HN_HAVE_LIBC_MEMALIGN AND NOT HN_SANITIZE)
+    hn_test(failing_malloc oom)
+    hn_test_calls(failing_malloc)
+    target_sources(test_failing_malloc PRIVATE failing_malloc.c)
+  else()
+    message(STATUS "skipping failing_malloc: it needs glibc's malloc, and no sanitizer")
+  endif()
+else()
+  message(STATUS "skipping out_of_memory, failing_calls, failing_saves and failing_malloc: the linker has no --wrap")
+endif()
+
 # The numeric part of an example, whose sources are no library.
 set(hn_report_source ${PROJECT_SOURCE_DIR}/examples/hn_report)
 target_sources(test_embedding PRIVATE ${hn_report_source}/pca.c ${hn_report_source}/tsne.c)
