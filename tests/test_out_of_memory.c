@@ -65,6 +65,8 @@ END_TEST
 
 /* ---- a loader of files ---------------------------------------------------------------------------------------------- */
 
+#if defined(HNI_HAVE_JPEG) && defined(HNI_HAVE_PNG)
+
 enum { LATE_LEAST = 3 };
 
 /* The batch is made at the second try where memory ran out. */
@@ -119,12 +121,12 @@ START_TEST(loaders_of_files)
 {
     const hnt_place place = hnt_new_place("");
     hnt_make_files(place.dir);
-#if defined(HNI_HAVE_JPEG) && defined(HNI_HAVE_PNG)
     for (int mode = 0; mode < 4; ++mode)
         starve_loader(place.dir, mode < 2 ? 0 : 2, mode % 2);
-#endif
 }
 END_TEST
+
+#endif
 
 /* ---- a whole training ----------------------------------------------------------------------------------------------- */
 
@@ -180,7 +182,9 @@ static Suite *suite(void)
     TCase *oom = hnt_case(s, "oom");
     tcase_add_checked_fixture(oom, do_not_sync, NULL);
     tcase_add_test(oom, readers);
+#if defined(HNI_HAVE_JPEG) && defined(HNI_HAVE_PNG)
     tcase_add_test(oom, loaders_of_files);
+#endif
     tcase_add_test(oom, a_whole_training);
     return s;
 }
