@@ -524,6 +524,11 @@ START_TEST(every_allocation_may_fail)
     o.depth = 14; /* blocks of both kinds */
     o.width = 2;
     hnt_survives(attempt, &o, 100);
+    o.precision = HN_BF16; /* with casts */
+    hn_context *context = hnt_context(1);
+    if (hn_engine_supports(hn_context_engine(context), HN_BF16))
+        hnt_survives(attempt, &o, 100);
+    hn_context_destroy(context);
 }
 END_TEST
 
