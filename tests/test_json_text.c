@@ -43,6 +43,25 @@ START_TEST(a_wrong_text_is_not_lack_of_memory)
 }
 END_TEST
 
+/* Nor any other that is put together from JSON's tokens and pieces of them. */
+START_TEST(no_text_is_taken_for_lack_of_memory)
+{
+    static const char *const pieces[] = {"{",  "}",  "[", "]", ":",    ",", "\"a\"", "\"\\\"\"",
+                                         "\"", "\\", " ", "7", "true", "e", "-"};
+    hn_rng rng;
+    hn_rng_seed(&rng, 1, 0);
+    for (int n = 0; n < 300000; ++n) {
+        char text[64] = "";
+        json_error_t error;
+        bool no_memory = false;
+        for (uint64_t left = 1 + hn_rng_below(&rng, 9); left > 0; --left)
+            strcat(text, pieces[hn_rng_below(&rng, sizeof pieces / sizeof *pieces)]);
+        json_decref(hni_json_load(text, strlen(text), JSON_DECODE_ANY, &error, &no_memory));
+        hnt_check(!no_memory, "%s: %s", text, error.text);
+    }
+}
+END_TEST
+
 START_TEST(a_right_text_is_read)
 {
     static const char text[] = "{\"a\": [\"b\", \"\\\"\"], \"c\": {\"d\": \"e\"}}";
@@ -77,6 +96,7 @@ static Suite *suite(void)
     Suite *s = suite_create("json_text");
     TCase *unit = hnt_case(s, "unit");
     tcase_add_test(unit, a_wrong_text_is_not_lack_of_memory);
+    tcase_add_test(unit, no_text_is_taken_for_lack_of_memory);
     tcase_add_test(unit, a_right_text_is_read);
     tcase_add_test(unit, utf8_is_what_jansson_takes);
     return s;
