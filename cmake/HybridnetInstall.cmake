@@ -21,7 +21,12 @@ foreach(part openmp zlib jansson jpeg png onednn)
 endforeach()
 configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/hybridnet-config.cmake.in
                               ${PROJECT_BINARY_DIR}/hybridnet-config.cmake INSTALL_DESTINATION ${hn_package_dir})
-write_basic_package_version_file(${PROJECT_BINARY_DIR}/hybridnet-config-version.cmake COMPATIBILITY SameMinorVersion)
+# As far as the library's name goes (docs/abi.md).
+set(hn_compatibility SameMajorVersion)
+if(PROJECT_VERSION_MAJOR EQUAL 0)
+  set(hn_compatibility SameMinorVersion)
+endif()
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/hybridnet-config-version.cmake COMPATIBILITY ${hn_compatibility})
 install(FILES ${PROJECT_BINARY_DIR}/hybridnet-config.cmake ${PROJECT_BINARY_DIR}/hybridnet-config-version.cmake
         ${PROJECT_SOURCE_DIR}/cmake/HybridnetBlis.cmake ${PROJECT_SOURCE_DIR}/cmake/HybridnetOnednn.cmake
         DESTINATION ${hn_package_dir})

@@ -49,7 +49,7 @@ static void print_start(const struct run *run)
 {
     const struct options *o = &run->options;
     printf("ResNet-%d, %.2f M parameters\n%s: %lld training images (", (int)options_depth(o),
-           1e-6 * (double)hn_hybrid_parameter_total(run->network), options_dataset_name(o),
+           1e-6 * (double)hn_hybrid_param_total(run->network), options_dataset_name(o),
            (long long)hn_dataset_count(run->data.train));
     for (int32_t c = 0; c < run->data.classes; ++c)
         printf("%s%lld", c > 0 ? " " : "", (long long)run->data.counts[c]);
@@ -80,7 +80,7 @@ static int log_start(const struct run *run)
     event_text(run->log, "build", hn_build_info());
     options_log(&run->options, run->log);
     event_integer(run->log, "compute_threads", hn_context_num_threads(run->context));
-    event_integer(run->log, "parameters", hn_hybrid_parameter_total(run->network));
+    event_integer(run->log, "parameters", hn_hybrid_param_total(run->network));
     event_integer(run->log, "train_images", hn_dataset_count(run->data.train));
     event_integer(run->log, "test_images", hn_dataset_count(run->data.test));
     event_integers(run->log, "class_counts", run->data.counts, run->data.classes);
@@ -167,7 +167,7 @@ int report_result(const struct run *run, const struct outcome *outcome)
     event_begin(run->log, "result");
     event_text(run->log, "method", options_method(&run->options)->name);
     event_text(run->log, "arch", arch);
-    event_integer(run->log, "parameters", hn_hybrid_parameter_total(run->network));
+    event_integer(run->log, "parameters", hn_hybrid_param_total(run->network));
     event_integer(run->log, "train_images", hn_dataset_count(run->data.train));
     log_scores(run->log, &outcome->last);
     event_numbers(run->log, "per_class", outcome->last.per_class, run->data.classes);

@@ -163,7 +163,7 @@ static hn_status try_tau(struct run *run, struct linear *linear, const hn_tensor
 {
     struct scores scores = {0};
     memcpy(linear->weight.data, hn_tensor_cdata(start), hn_tensor_bytes(start));
-    hn_status status = hn_tau_normalise(&linear->weight, tau);
+    hn_status status = hn_tau_normalize(&linear->weight, tau);
     if (status == HN_OK && accuracy != NULL)
         status = evaluate(run, run->data.validation, &scores, NULL);
     if (accuracy != NULL)

@@ -30,5 +30,13 @@ for header in "$include"/hybridnet/*.h; do
     case $name in hybridnet/export.h | hybridnet/loss_common.h) continue ;; esac
     grep -q "#include <$name>" "$include/hybridnet.h" || { echo "FAILED: hybridnet.h lacks <$name>"; failed=$((failed + 1)); }
 done
+
+# Every struct has its place in the table of layouts.
+while read -r struct; do
+    grep -qE "^(FROZEN|GROWS)\($struct, " "$1/tests/abi/layout.inc" || {
+        echo "FAILED: $struct is missing in tests/abi/layout.inc"
+        failed=$((failed + 1))
+    }
+done < <(sed -nE 's/^\} (hn_[a-z0-9_]+);.*/\1/p' "$include"/hybridnet/*.h)
 echo "$checked compilations, $failed failures"
 [ "$checked" -gt 0 ] && [ "$failed" -eq 0 ]

@@ -15,6 +15,7 @@ hn_script_test(abi.headers abi ${CMAKE_CURRENT_SOURCE_DIR}/headers.sh ${PROJECT_
 
 add_executable(test_abi_layout test_abi_layout.c)
 target_link_libraries(test_abi_layout PRIVATE hybridnet hn_compile)
+target_include_directories(test_abi_layout PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
 add_test(NAME abi.layout COMMAND test_abi_layout)
 set_tests_properties(abi.layout PROPERTIES LABELS abi)
 
@@ -67,6 +68,18 @@ hn_script_test(consumer.dlopen consumer $<TARGET_FILE:dlopen_host> $<TARGET_FILE
 hn_script_test(house.globals unit ${CMAKE_CURRENT_SOURCE_DIR}/check_house.sh globals ${PROJECT_SOURCE_DIR}
                $<TARGET_FILE:hybridnet_static>)
 hn_script_test(abi.symbols abi ${CMAKE_CURRENT_SOURCE_DIR}/abi/symbols.sh $<TARGET_FILE:hybridnet> ${PROJECT_SOURCE_DIR})
+
+# One program compiled against the headers of 0.1.0 and against today's; both with today's library.
+foreach(headers tests/abi/0.1.0 include)
+  string(MAKE_C_IDENTIFIER abi_client_${headers} client)
+  add_executable(${client} abi/client.c)
+  add_dependencies(${client} hybridnet)
+  target_link_libraries(${client} PRIVATE hn_compile $<TARGET_LINKER_FILE:hybridnet> m)
+  target_include_directories(${client} PRIVATE ${PROJECT_SOURCE_DIR}/${headers})
+  set_target_properties(${client} PROPERTIES BUILD_RPATH $<TARGET_FILE_DIR:hybridnet>)
+  list(APPEND hn_clients $<TARGET_FILE:${client}>)
+endforeach()
+hn_script_test(abi.clients abi ${CMAKE_CURRENT_SOURCE_DIR}/abi/clients.sh ${hn_clients})
 hn_script_test(abi.compare abi ${CMAKE_CURRENT_SOURCE_DIR}/abi/compare.sh $<TARGET_FILE:hybridnet> ${PROJECT_SOURCE_DIR})
 
 if(HN_INSTALL)

@@ -68,7 +68,7 @@ START_TEST(defaults_scale_to_one)
     hnt_random_pixels(pixels, IMAGE);
     pixels[0] = 0;
     pixels[1] = 255;
-    hnt_ok(hn_augment_apply(NULL, &shape, pixels, &rng, out));
+    hnt_ok(hn_augment_image(NULL, &shape, pixels, &rng, out, NULL));
     for (int i = 0; i < IMAGE; ++i)
         ck_assert(out[i] == (float)pixels[i] / 255.0f);
     hn_augment_options o = hnt_augmentation(0, 0, 0);
@@ -76,7 +76,7 @@ START_TEST(defaults_scale_to_one)
         o.mean[c] = 0.4f + 0.1f * (float)c;
         o.std[c] = 0.2f + 0.05f * (float)c;
     }
-    hnt_ok(hn_augment_apply(&o, &shape, pixels, &rng, normal));
+    hnt_ok(hn_augment_image(&o, &shape, pixels, &rng, normal, NULL));
     for (int i = 0; i < IMAGE; ++i) /* torchvision's ToTensor and Normalize, in their floats */
         ck_assert(normal[i] == ((float)pixels[i] / 255.0f - o.mean[i % 3]) / o.std[i % 3]);
 }
@@ -92,7 +92,7 @@ START_TEST(known_luma)
     for (size_t i = 0; i < sizeof want / sizeof *want; ++i) {
         float out[3];
         hn_rng rng = hnt_stream(i);
-        hnt_ok(hn_augment_apply(&o, &one, want[i], &rng, out));
+        hnt_ok(hn_augment_image(&o, &one, want[i], &rng, out, NULL));
         for (int c = 0; c < 3; ++c)
             ck_assert(out[c] == (float)want[i][3] / 255.0f);
     }
@@ -112,7 +112,7 @@ START_TEST(other_channel_counts)
         int mirrored = 0;
         for (uint64_t i = 0; i < 20; ++i) {
             hn_rng rng = hnt_stream(i);
-            hnt_ok(hn_augment_apply(&o, &s, pixels, &rng, out));
+            hnt_ok(hn_augment_image(&o, &s, pixels, &rng, out, NULL));
             int mirror = out[0] != (float)pixels[0] / 255.0f;
             mirrored += mirror;
             for (int y = 0; y < H; ++y)
@@ -132,11 +132,11 @@ START_TEST(wrong_options)
     float out[IMAGE];
     hn_rng rng = hnt_stream(0);
     hn_augment_options o = hnt_augmentation(0, 0, 0);
-#define REFUSED(text)                                                               \
-    do {                                                                            \
-        hnt_fails(hn_augment_check(&o, &shape), HN_E_ARG, text);                    \
-        hnt_fails(hn_augment_apply(&o, &shape, pixels, &rng, out), HN_E_ARG, text); \
-        o = hnt_augmentation(0, 0, 0);                                              \
+#define REFUSED(text)                                                                     \
+    do {                                                                                  \
+        hnt_fails(hn_augment_check(&o, &shape), HN_E_ARG, text);                          \
+        hnt_fails(hn_augment_image(&o, &shape, pixels, &rng, out, NULL), HN_E_ARG, text); \
+        o = hnt_augmentation(0, 0, 0);                                                    \
     } while (0)
     out[0] = 7;
     o.crop_padding = -1;
@@ -215,9 +215,9 @@ START_TEST(wrong_options)
     hnt_fails(hn_augment_check(NULL, &five), HN_E_ARG, "6x5x5");
     hnt_fails(hn_augment_check(NULL, &empty), HN_E_ARG, "0x5x3");
     hnt_fails(hn_augment_check(NULL, NULL), HN_E_ARG, "shape is NULL");
-    hnt_fails(hn_augment_apply(NULL, &shape, NULL, &rng, out), HN_E_ARG, "pixels is NULL");
-    hnt_fails(hn_augment_apply(NULL, &shape, pixels, NULL, out), HN_E_ARG, "rng is NULL");
-    hnt_fails(hn_augment_apply(NULL, &shape, pixels, &rng, NULL), HN_E_ARG, "out is NULL");
+    hnt_fails(hn_augment_image(NULL, &shape, NULL, &rng, out, NULL), HN_E_ARG, "pixels is NULL");
+    hnt_fails(hn_augment_image(NULL, &shape, pixels, NULL, out, NULL), HN_E_ARG, "rng is NULL");
+    hnt_fails(hn_augment_image(NULL, &shape, pixels, &rng, NULL, NULL), HN_E_ARG, "out is NULL");
 }
 END_TEST
 
@@ -236,7 +236,7 @@ START_TEST(outcomes_and_their_frequencies)
     hnt_random_pixels(pixels, IMAGE);
     for (uint64_t i = 0; i < DRAWS; ++i) {
         hn_rng rng = hnt_stream(i), before = rng;
-        hnt_ok(hn_augment_apply(&o, &shape, pixels, &rng, out));
+        hnt_ok(hn_augment_image(&o, &shape, pixels, &rng, out, NULL));
         ck_assert_mem_eq(&rng, &before, sizeof rng); /* a copy is drawn from */
         struct outcome found = identify(&o, pixels, out);
         tops[found.top]++;
@@ -262,11 +262,11 @@ START_TEST(changes_are_independent)
     hn_augment_options all = hnt_augmentation(2, 1, 0.5f);
     for (uint64_t i = 0; i < 200; ++i) {
         hn_rng rng = hnt_stream(i);
-        hnt_ok(hn_augment_apply(&all, &shape, pixels, &rng, out));
+        hnt_ok(hn_augment_image(&all, &shape, pixels, &rng, out, NULL));
         struct outcome full = identify(&all, pixels, out), found;
         for (int off = 0; off < 3; ++off) {
             hn_augment_options o = hnt_augmentation(off == 0 ? 0 : 2, off != 1, off == 2 ? 0 : 0.5f);
-            hnt_ok(hn_augment_apply(&o, &shape, pixels, &rng, out));
+            hnt_ok(hn_augment_image(&o, &shape, pixels, &rng, out, NULL));
             found = identify(&o, pixels, out);
             ck_assert_int_eq(found.top, off == 0 ? 0 : full.top);
             ck_assert_int_eq(found.left, off == 0 ? 0 : full.left);
@@ -304,7 +304,8 @@ START_TEST(output_and_scratch)
     hnt_fails(hn_augment_scratch(&o, &shape, NULL), HN_E_ARG, "bytes is NULL");
     hnt_ok(hn_augment_scratch(&o, &shape, &bytes));
     ck_assert_uint_gt(bytes, 8 * 9 * 3);
-    hnt_fails(hn_augment_apply(&o, &shape, pixels, &rng, out), HN_E_WORKSPACE, "hn_augment_apply: these options need");
+    hnt_fails(hn_augment_image(&o, &shape, pixels, &rng, out, NULL), HN_E_WORKSPACE,
+              "hn_augment_image: these options need");
     hn_scratch scratch = hnt_scratch(bytes + 64), less = {scratch.data, bytes - 1},
                crooked = {(char *)scratch.data + 8, bytes}, none = {NULL, bytes};
     hnt_fails(hn_augment_image(&o, &shape, pixels, &rng, out, &less), HN_E_WORKSPACE, "bytes of scratch");

@@ -23,7 +23,7 @@ START_TEST(tau_scales_norms)
         memset(start + 2 * PADDED, 0, DIM * sizeof *start); /* a row of zeros */
         memcpy(weight, start, sizeof start);
         hn_matf w = {weight, CLASSES, DIM, PADDED};
-        hnt_ok(hn_tau_normalise(&w, taus[t]));
+        hnt_ok(hn_tau_normalize(&w, taus[t]));
         for (int c = 0; c < CLASSES; ++c) {
             const double before = length_of(start + c * PADDED);
             double want[DIM];
@@ -89,9 +89,9 @@ START_TEST(mistakes_are_named)
     hnt_normal(1, data, CLASSES * DIM);
     hn_matf m = {data, CLASSES, DIM, DIM}, to = {other, CLASSES, DIM, DIM}, narrow = {other, CLASSES, DIM - 1, DIM};
     const hn_cmatf c = {data, CLASSES, DIM, DIM};
-    hnt_fails(hn_tau_normalise(&m, -1.0), HN_E_ARG, "tau is -1");
-    hnt_fails(hn_tau_normalise(&m, (double)NAN), HN_E_ARG, "tau is nan");
-    hnt_fails(hn_tau_normalise(NULL, 1.0), HN_E_ARG, "weight");
+    hnt_fails(hn_tau_normalize(&m, -1.0), HN_E_ARG, "tau is -1");
+    hnt_fails(hn_tau_normalize(&m, (double)NAN), HN_E_ARG, "tau is nan");
+    hnt_fails(hn_tau_normalize(NULL, 1.0), HN_E_ARG, "weight");
     hnt_fails(hn_class_sums_add(&c, labels, &to, counts), HN_E_LABEL, "label 5");
     hnt_fails(hn_class_sums_add(&c, labels, &narrow, counts), HN_E_SHAPE, "features have 7 columns, sums 6");
     hnt_fails(hn_class_sums_add(&c, NULL, &to, counts), HN_E_ARG, "labels is NULL");
@@ -101,7 +101,7 @@ START_TEST(mistakes_are_named)
     memset(data + 3 * DIM, 0, DIM * sizeof *data);
     hnt_fails(hn_nearest_mean_weights(&c, counts, &to), HN_E_NONFINITE, "class 3 cancel out");
     data[0] = (float)NAN;
-    hnt_fails(hn_tau_normalise(&m, 1.0), HN_E_NONFINITE, "weight");
+    hnt_fails(hn_tau_normalize(&m, 1.0), HN_E_NONFINITE, "weight");
     for (int i = 0; i < CLASSES * DIM; ++i)
         ck_assert(other[i] == 0.0f);
 }

@@ -43,7 +43,7 @@ START_TEST(sizes_and_names)
     hnt_ok(hn_projection_create(&layer, context, &o));
     hnt_ok(hn_layer_output(layer, &in, &out));
     ck_assert_int_eq(out.dim[1], 128);
-    ck_assert_int_eq(hn_layer_parameter_total(layer), 64 * 64 + 64 + 64 * 128 + 128); /* hidden as wide as in */
+    ck_assert_int_eq(hn_layer_param_total(layer), 64 * 64 + 64 + 64 * 128 + 128); /* hidden as wide as in */
     ck_assert_str_eq(hnt_param(layer, 0).name, "0.weight");
     ck_assert_str_eq(hnt_param(layer, 3).name, "2.bias");
     hn_layer_destroy(layer);

@@ -191,7 +191,7 @@ START_TEST(parameters_have_pytorch_names)
         }
         ck_assert_msg(found == 1, "%s is listed %d times", wanted[w], found);
     }
-    ck_assert_int_eq(hn_hybrid_parameter_total(h), 75002);
+    ck_assert_int_eq(hn_hybrid_param_total(h), 75002);
     hn_param param = {.struct_size = sizeof param};
     hnt_fails(hn_hybrid_param(h, -1, &param), HN_E_ARG, "index is -1");
     hn_hybrid_destroy(h);

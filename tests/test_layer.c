@@ -63,7 +63,7 @@ START_TEST(children_list_their_parameters)
     hnt_ok(hn_layer_add_child(outer, "", leaf[2]));
     static const char *const want[] = {"stage.0.weight", "stage.1.weight", "weight"};
     ck_assert_int_eq(hn_layer_param_count(outer), 3);
-    ck_assert_int_eq(hn_layer_parameter_total(outer), 12);
+    ck_assert_int_eq(hn_layer_param_total(outer), 12);
     for (int i = 0; i < 3; ++i) {
         hn_param param = {.struct_size = sizeof param};
         hnt_ok(hn_layer_param(outer, i, &param));

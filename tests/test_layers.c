@@ -142,7 +142,7 @@ static float *run(int i, int32_t threads, int64_t *n)
     hnt_ok(hn_tensor_create(&dy, context, hn_tensor_desc(y)));
     hnt_normal(2, hn_tensor_data(dy), hn_tensor_count(dy));
     hnt_ok(hn_exec_backward(exec, dy, dx));
-    *n = hn_tensor_count(y) + hn_tensor_count(dx) + hn_layer_parameter_total(layer);
+    *n = hn_tensor_count(y) + hn_tensor_count(dx) + hn_layer_param_total(layer);
     float *all = hnt_alloc((size_t)*n * sizeof *all), *at = all;
     memcpy(at, hn_tensor_cdata(y), hn_tensor_bytes(y));
     at += hn_tensor_count(y);

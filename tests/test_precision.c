@@ -162,7 +162,7 @@ static outcome run_layer(int which, bool bf16, int32_t threads)
     hnt_ok(hn_tensor_create(&dy, context, hn_tensor_desc(y)));
     hnt_normal(2, hn_tensor_data(dy), hn_tensor_count(dy));
     outcome r = {.y_count = hn_tensor_count(y), .x_count = hn_tensor_count(x)};
-    r.gradient_count = hn_layer_parameter_total(net);
+    r.gradient_count = hn_layer_param_total(net);
     r.y = hnt_alloc((size_t)r.y_count * sizeof(float));
     memcpy(r.y, hn_tensor_cdata(y), hn_tensor_bytes(y));
     hnt_ok(hn_exec_backward(exec, dy, dx));

@@ -43,19 +43,19 @@ START_TEST(parameters_are_as_many_as_published)
     hn_context *context = hnt_context(1);
     for (size_t i = 0; i < sizeof known / sizeof known[0]; ++i) {
         hn_layer *net = classifier(context, known[i].depth, 3);
-        ck_assert_int_eq(hn_layer_parameter_total(net), known[i].total);
+        ck_assert_int_eq(hn_layer_param_total(net), known[i].total);
         hn_layer_destroy(net);
     }
     hn_layer *net = NULL; /* no options: ResNet-32 without its classifier */
     hnt_ok(hn_resnet_cifar_create(&net, context, NULL));
-    ck_assert_int_eq(hn_layer_parameter_total(net), 464154 - 650);
+    ck_assert_int_eq(hn_layer_param_total(net), 464154 - 650);
     hn_layer_destroy(net);
     hn_resnet_cifar_options o;
     hn_resnet_cifar_options_init(&o, sizeof o);
     o.depth = 8;
     o.width = 5; /* 9 (15 + 25 + 25) + 4 * 15 for bn, then 9 (50 + 100) + 40, 9 (200 + 400) + 80 ... */
     hnt_ok(hn_resnet_cifar_create(&net, context, &o));
-    ck_assert_int_eq(hn_layer_parameter_total(net), 9 * (65 + 150 + 600) + 2 * (15 + 20 + 40));
+    ck_assert_int_eq(hn_layer_param_total(net), 9 * (65 + 150 + 600) + 2 * (15 + 20 + 40));
     hn_layer_destroy(net);
     hn_context_destroy(context);
 }
@@ -162,7 +162,7 @@ static float *run(int32_t threads, int64_t size, int32_t channels, int64_t *n)
     hnt_ok(hn_tensor_create(&dy, context, hn_tensor_desc(y)));
     hnt_normal(2, hn_tensor_data(dy), hn_tensor_count(dy));
     hnt_ok(hn_exec_backward(exec, dy, dx));
-    *n = hn_tensor_count(y) + hn_tensor_count(dx) + hn_layer_parameter_total(net);
+    *n = hn_tensor_count(y) + hn_tensor_count(dx) + hn_layer_param_total(net);
     float *all = hnt_alloc((size_t)*n * sizeof *all), *at = all;
     memcpy(at, hn_tensor_cdata(y), hn_tensor_bytes(y));
     at += hn_tensor_count(y);
@@ -371,7 +371,7 @@ END_TEST
 /* All parameters in double, in the order of hn_layer_param, buffers left out: backbone, then classifier. */
 static double *parameters(const case_ *c, bool gradients, int64_t *count)
 {
-    *count = hn_layer_parameter_total(c->parts[0]) + hn_layer_parameter_total(c->parts[1]);
+    *count = hn_layer_param_total(c->parts[0]) + hn_layer_param_total(c->parts[1]);
     double *all = hnt_alloc((size_t)*count * sizeof *all);
     int64_t at = 0;
     for (int part = 0; part < 2; ++part)

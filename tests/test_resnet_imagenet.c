@@ -34,7 +34,7 @@ static int64_t total(hn_context *context, int32_t depth, int32_t width)
 {
     const hn_resnet_options o = options_of(depth, width);
     hn_layer *net = classifier(context, &o, 1000);
-    const int64_t n = hn_layer_parameter_total(net);
+    const int64_t n = hn_layer_param_total(net);
     hn_layer_destroy(net);
     return n;
 }
@@ -53,7 +53,7 @@ START_TEST(parameters_are_as_many_as_published)
     ck_assert_int_eq(total(context, 152, W) - total(context, 50, W), 4 * SECOND + 30 * THIRD);
     hn_layer *net = NULL; /* no options: ResNet-50 without its classifier */
     hnt_ok(hn_resnet_create(&net, context, NULL));
-    ck_assert_int_eq(hn_layer_parameter_total(net), 25557032 - 2049000);
+    ck_assert_int_eq(hn_layer_param_total(net), 25557032 - 2049000);
     hn_layer_destroy(net);
     hn_context_destroy(context);
 }
@@ -173,7 +173,7 @@ static outcome run(hn_context *context, const hn_resnet_options *o, const hn_des
     hnt_normal(2, hn_tensor_data(dy), hn_tensor_count(dy));
     hnt_ok(hn_exec_backward(exec, dy, dx));
     outcome r = {.output = hn_tensor_count(y)};
-    r.n = r.output + hn_tensor_count(dx) + hn_layer_parameter_total(net);
+    r.n = r.output + hn_tensor_count(dx) + hn_layer_param_total(net);
     float *at = r.all = hnt_alloc((size_t)r.n * sizeof *at);
     memcpy(at, hn_tensor_cdata(y), hn_tensor_bytes(y));
     at += r.output;

@@ -44,7 +44,7 @@ typedef struct hn_augment_options {
     float std[HN_MAX_IMAGE_CHANNELS];   /* > 0; default 1: y = (pixel / 255 - mean) / std                             */
     int32_t reserved;
 
-    /* ---- since 0.2: size ---- */
+    /* ---- size ---- */
     int32_t height, width;              /* of the output, 1 .. 4096 both; 0 and 0 (default): the image's own size.
                                            Others are resized: bilinear, antialiased, as Pillow's BILINEAR            */
     int32_t resize_shorter;             /* > 0, for evaluation: resize the shorter side to this, then cut height x width
@@ -58,7 +58,7 @@ typedef struct hn_augment_options {
     float ratio_min, ratio_max;         /* its width / height, uniform in the logarithm; 0 < min <= max;
                                            default 3/4 and 4/3                                                        */
 
-    /* ---- since 0.2: colour ---- */
+    /* ---- colour ---- */
     float jitter;                       /* probability of the four changes below, in an order drawn for each image, as
                                            torchvision's ColorJitter inside RandomApply; in [0, 1]; default 0         */
     float brightness;                   /* factors uniform in [max(0, 1 - x), 1 + x]; >= 0; default 0: none.          */
@@ -72,7 +72,7 @@ typedef struct hn_augment_options {
     int32_t blur_kernel;                /* its side, odd, below twice the output's shorter side; 0 (default): a tenth of
                                            the output's shorter side, made odd (SimCLR)                               */
 
-    /* ---- since 0.2: policies ---- */
+    /* ---- policies ---- */
     int32_t policy;                     /* HN_POLICY_NONE (default) ...                                               */
     int32_t randaugment_ops;            /* operations an image, 0 .. 16; default 2                                    */
     int32_t randaugment_level;          /* 0 .. 30; default 9. torchvision's magnitude; M where the largest is
@@ -107,10 +107,6 @@ HN_API HN_MUST_CHECK hn_status hn_augment_scratch(const hn_augment_options *opti
 HN_API HN_MUST_CHECK hn_status hn_augment_image(const hn_augment_options *options, const hn_image_shape *shape,
                                                 const uint8_t *pixels, const hn_rng *rng, float *out,
                                                 const hn_scratch *scratch);
-
-/* The same without scratch: HN_E_WORKSPACE if the options need some. */
-HN_API HN_MUST_CHECK hn_status hn_augment_apply(const hn_augment_options *options, const hn_image_shape *shape,
-                                                const uint8_t *pixels, const hn_rng *rng, float *out);
 
 HN_END_DECLS
 #endif

@@ -31,8 +31,6 @@ typedef struct hn_hybrid_options {
     hn_desc input;            /* of one batch: f32, N x H x W x C; N: the largest number of rows a step or an evaluation
                                  will bring (views counted)                                                            */
     const hn_sgd_options *sgd; /* copied; NULL: defaults                                                              */
-
-    /* ---- since 0.2 ---- */
     int64_t micro_batch;      /* rows that go through the network at once, >= 0; 0 (default): all. A larger batch is taken
                                  in parts of at most so many rows, whose sizes differ by one at most, and each part but
                                  the last twice (GradCache, Gao et al. 2021): memory is a part's, the loss still that of
@@ -48,8 +46,6 @@ typedef struct hn_hybrid_losses {
     double loss;            /* alpha * feature + (1 - alpha) * classifier  */
     double loss_feature;    /* NaN when the branch was not computed        */
     double loss_classifier; /* NaN when the branch was not computed        */
-
-    /* ---- since 0.2 ---- */
     double gradient_norm;   /* of the gradients of all that is trained,
                                together, before clipping                   */
 } hn_hybrid_losses;
@@ -110,7 +106,7 @@ HN_API int64_t hn_hybrid_param_count(const hn_hybrid *hybrid);
 /* Entry `index`; param->struct_size is the caller's to set, name and tensors are borrowed. HN_E_ARG. */
 HN_API HN_MUST_CHECK hn_status hn_hybrid_param(const hn_hybrid *hybrid, int64_t index, hn_param *param);
 /* Trainable values of the network used at inference: backbone and classifier. */
-HN_API int64_t hn_hybrid_parameter_total(const hn_hybrid *hybrid);
+HN_API int64_t hn_hybrid_param_total(const hn_hybrid *hybrid);
 
 /* Weights to and from a safetensors file under the names above. load takes a file without projection and prototypes
  * too if strict is 0 (then those keep their values). On failure nothing has changed.                                   */

@@ -113,7 +113,7 @@ HN_API int64_t hn_layer_param_count(const hn_layer *layer);
 /* Entry index, 0 <= index < hn_layer_param_count; param->struct_size is the caller's to set. */
 HN_API HN_MUST_CHECK hn_status hn_layer_param(const hn_layer *layer, int64_t index, hn_param *param);
 /* Number of trainable values: what papers call "0.46 M parameters". */
-HN_API int64_t hn_layer_parameter_total(const hn_layer *layer);
+HN_API int64_t hn_layer_param_total(const hn_layer *layer);
 
 /* For layers made of others: the child's own plan, forward and backward, with memory cut from the parent's.
  * plan: struct_size is set here. call: struct_size must be set. Statuses are the child's.

@@ -20,8 +20,6 @@ typedef struct hn_loader_options {
                                           view) alone                                                                 */
     const hn_augment_options *augment; /* copied; NULL (default): pixels / 255. Images that differ in size
                                           (hn_dataset_shape 0 x 0 x 3) need an output size there                      */
-
-    /* ---- since 0.2 ---- */
     const hn_augment_options *augment_later; /* of views 1, 2 ...; copied; the output's shape must be the same; NULL
                                                 (default): as view 0                                                  */
     int32_t full_decode; /* nonzero: JPEG files are decoded at full size; 0 (default): at 1/2, 1/4 or 1/8, which is

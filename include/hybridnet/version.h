@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #define HN_VERSION_MAJOR 0
-#define HN_VERSION_MINOR 1
+#define HN_VERSION_MINOR 9
 #define HN_VERSION_PATCH 0
 #define HN_VERSION_NUMBER (HN_VERSION_MAJOR * 1000000 + HN_VERSION_MINOR * 1000 + HN_VERSION_PATCH)
 
@@ -15,7 +15,7 @@ HN_BEGIN_DECLS
 /* HN_VERSION_NUMBER of the library actually loaded, which may differ from the headers'. */
 HN_API uint32_t hn_version_number(void);
 
-/* "0.1.0", of the library actually loaded; static storage. */
+/* "0.9.0", of the library actually loaded; static storage. */
 HN_API const char *hn_version_string(void);
 
 /* One line about this build: compiler, BLAS, OpenMP, optional parts, e.g.

@@ -209,9 +209,10 @@ hn_status hn_augment_scratch(const hn_augment_options *options, const hn_image_s
     return HN_OK;
 }
 
-static hn_status augment(const hn_augment_options *options, const hn_image_shape *shape, const uint8_t *pixels,
-                         const hn_rng *rng, float *out, const hn_scratch *scratch, const char *function)
+hn_status hn_augment_image(const hn_augment_options *options, const hn_image_shape *shape, const uint8_t *pixels,
+                           const hn_rng *rng, float *out, const hn_scratch *scratch)
 {
+    static const char function[] = "hn_augment_image";
     hni_augment a;
     hni_choice choice;
     HNI_TRY(plan_one(&a, options, shape, function));
@@ -219,24 +220,12 @@ static hn_status augment(const hn_augment_options *options, const hn_image_shape
                 pixels == NULL ? "pixels" : (rng == NULL ? "rng" : "out"));
     size_t need = hni_augment_scratch(&a, shape->height, shape->width, shape->channels);
     HNI_FAIL_IF(need > 0 && (scratch == NULL || scratch->data == NULL || scratch->size < need), HN_E_WORKSPACE,
-                "%s: these options need %zu bytes of scratch (hn_augment_scratch); hn_augment_image was lent %zu",
-                function, need, scratch == NULL || scratch->data == NULL ? (size_t)0 : scratch->size);
+                "%s: these options need %zu bytes of scratch (hn_augment_scratch); it was lent %zu", function, need,
+                scratch == NULL || scratch->data == NULL ? (size_t)0 : scratch->size);
     HNI_FAIL_IF(need > 0 && (uintptr_t)scratch->data % HN_SCRATCH_ALIGN != 0, HN_E_WORKSPACE,
                 "%s: scratch->data is not aligned to %d bytes", function, (int)HN_SCRATCH_ALIGN);
     const hni_picture picture = {pixels, shape->height, shape->width, shape->channels, 1};
     hni_augment_draw(&a, shape->height, shape->width, shape->channels, rng, &choice);
     hni_augment_render(&a, &choice, &picture, need > 0 ? scratch->data : NULL, out);
     return HN_OK;
-}
-
-hn_status hn_augment_image(const hn_augment_options *options, const hn_image_shape *shape, const uint8_t *pixels,
-                           const hn_rng *rng, float *out, const hn_scratch *scratch)
-{
-    return augment(options, shape, pixels, rng, out, scratch, "hn_augment_image");
-}
-
-hn_status hn_augment_apply(const hn_augment_options *options, const hn_image_shape *shape, const uint8_t *pixels,
-                           const hn_rng *rng, float *out)
-{
-    return augment(options, shape, pixels, rng, out, NULL, "hn_augment_apply");
 }

@@ -193,7 +193,7 @@ hn_status hn_layer_param(const hn_layer *layer, int64_t index, hn_param *param)
     return HN_OK;
 }
 
-int64_t hn_layer_parameter_total(const hn_layer *layer)
+int64_t hn_layer_param_total(const hn_layer *layer)
 {
     int64_t total = 0;
     for (int64_t i = 0; i < hn_layer_param_count(layer); ++i)

@@ -28,9 +28,9 @@ static hn_status readable(const hn_matf *m, const char *function, const char *na
     return hni_loss_check_matrix(out, function, name);
 }
 
-hn_status hn_tau_normalise(hn_matf *weight, double tau)
+hn_status hn_tau_normalize(hn_matf *weight, double tau)
 {
-    static const char function[] = "hn_tau_normalise";
+    static const char function[] = "hn_tau_normalize";
     hn_cmatf w;
     HNI_TRY(readable(weight, function, "weight", &w));
     HNI_FAIL_IF(!(tau >= 0.0 && isfinite(tau)), HN_E_ARG, "%s: tau is %g; it must be finite and not negative", function,

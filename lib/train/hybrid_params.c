@@ -97,11 +97,11 @@ hn_status hn_hybrid_param(const hn_hybrid *hybrid, int64_t index, hn_param *para
     return HN_OK;
 }
 
-int64_t hn_hybrid_parameter_total(const hn_hybrid *hybrid)
+int64_t hn_hybrid_param_total(const hn_hybrid *hybrid)
 {
     return hybrid == NULL
                ? 0
-               : hn_layer_parameter_total(hybrid->backbone) + hn_layer_parameter_total(hybrid->classifier.head);
+               : hn_layer_param_total(hybrid->backbone) + hn_layer_param_total(hybrid->classifier.head);
 }
 
 /* The first `count` parameters and buffers. */

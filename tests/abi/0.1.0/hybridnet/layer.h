@@ -1,0 +1,118 @@
+/* layer.h -- a layer: topology, named parameters and the table of functions that computes it.
+ *
+ * A layer holds no activations: those live in executors (exec.h). Built-in layers are made by the creators of their own
+ * headers; anybody's layer is made by hn_layer_create from a table of the same kind.
+ * A layer may be read by several threads (inference by several executors at once); training, loading and
+ * initialising change it and need it alone.                                                                          */
+#ifndef HYBRIDNET_LAYER_H
+#define HYBRIDNET_LAYER_H
+
+#include <hybridnet/param.h>
+#include <hybridnet/rng.h>
+
+typedef struct hn_layer hn_layer;
+
+enum {
+    HN_MODE_INFER = 0, /* running statistics, nothing kept for backward */
+    HN_MODE_TRAIN = 1
+};
+
+/* What a layer needs for one input shape; filled by its plan function. */
+typedef struct hn_layer_plan {
+    size_t struct_size;
+    hn_desc output;         /* of y                                                                           */
+    size_t workspace_bytes; /* kept from forward to backward, apart from x and y, which are kept anyway       */
+    size_t scratch_bytes;   /* dead after each call                                                           */
+} hn_layer_plan;
+
+/* One forward or backward call. All memory is the executor's, 64-byte aligned; workspace and scratch have the planned
+ * sizes (or those of a smaller batch), their contents are undefined before forward and before each call.             */
+typedef struct hn_layer_call {
+    size_t struct_size;
+    hn_context *context;
+    int32_t mode;        /* HN_MODE_INFER or HN_MODE_TRAIN; backward: always HN_MODE_TRAIN                         */
+    int32_t num_threads; /* as given to plan                                                                      */
+    hn_desc input, output;
+    const void *x;       /* input                                                                                 */
+    void *y;             /* output; written by forward, read by backward                                          */
+    const void *dy;      /* backward: gradient of y                                                               */
+    void *dx;            /* backward: overwritten with the gradient of x; NULL: not wanted                        */
+    void *workspace;
+    void *scratch;
+    const void *addend;  /* layers that can add, else NULL: an array of y's shape, y += addend ...                */
+    void *daddend;       /* ... backward: overwritten with its gradient; NULL: not wanted                         */
+    int32_t relu;        /* ... and then y = max(y, 0); the same in forward and backward                          */
+    int32_t reserved;
+} hn_layer_call;
+
+/* Flags of a layer's table. */
+enum {
+    HN_LAYER_ADDEND = 1,     /* the layer can add a second array and apply a ReLU in the pass that writes y */
+    HN_LAYER_ADDEND_LAST = 2 /* ... it can if its last child can                                            */
+};
+
+/* The functions of one kind of layer; a static const table. Functions return HN_OK or a negative status.
+ * During calls `self` must not change, except for parameters' gradients and, in training, buffers.          */
+typedef struct hn_layer_ops {
+    size_t struct_size;
+    const char *kind; /* "linear": for error sentences and time tables */
+    int32_t flags;    /* HN_LAYER_ADDEND, HN_LAYER_ADDEND_LAST or 0 */
+    int32_t reserved;
+    /* Shape inference and memory for an input of this desc; dim[0] is the batch. HN_E_SHAPE for an input that does not
+     * fit. Pure: it is called before every pass.                                                                      */
+    hn_status (*plan)(const void *self, const hn_desc *input, int32_t mode, int32_t num_threads, hn_layer_plan *plan);
+    hn_status (*forward)(void *self, const hn_layer_call *call);
+    /* Adds to the gradients of the layer's own parameters. */
+    hn_status (*backward)(void *self, const hn_layer_call *call);
+    /* Initial values of the layer's own parameters; NULL if it has none. */
+    void (*init)(void *self, hn_rng *rng);
+    /* Releases self; children and parameters are the layer's to release. NULL if there is nothing to do. */
+    void (*destroy)(void *self);
+} hn_layer_ops;
+
+HN_BEGIN_DECLS
+
+/* Makes a layer of `self` and its table (borrowed: it must outlive the layer). On HN_OK the layer owns self; on failure
+ * the caller still does. HN_E_ARG if the table lacks kind, plan, forward or backward; HN_E_NOMEM.                      */
+HN_API HN_MUST_CHECK hn_status hn_layer_create(hn_layer **out, hn_context *context, const hn_layer_ops *ops, void *self);
+
+/* Adds a zeroed f32 parameter to a layer made by hn_layer_create, before the layer becomes a child. *value and *grad
+ * are borrowed; grad NULL makes it a buffer (no gradient, not trained, but saved). name: letters, digits, '_', '.'.   */
+HN_API HN_MUST_CHECK hn_status hn_layer_add_param(hn_layer *layer, const char *name, const hn_desc *desc,
+                                                  int32_t weight_decay, hn_tensor **value, hn_tensor **grad);
+
+/* Takes ownership of child (on HN_OK only) and lists its parameters as "NAME.PARAMETER" after those there are, or under
+ * their own names if name is "". The child must be complete: parameters it gets later are not seen. HN_E_ARG for a
+ * parameter name that exists already.                                                                                  */
+HN_API HN_MUST_CHECK hn_status hn_layer_add_child(hn_layer *layer, const char *name, hn_layer *child);
+
+/* Draws initial values for all parameters, children included, from streams derived from rng and the children's order. */
+HN_API HN_MUST_CHECK hn_status hn_layer_init_params(hn_layer *layer, const hn_rng *rng);
+
+/* Number of entries of hn_layer_param: parameters and buffers, children included. */
+HN_API int64_t hn_layer_param_count(const hn_layer *layer);
+/* Entry index, 0 <= index < hn_layer_param_count; param->struct_size is the caller's to set. */
+HN_API HN_MUST_CHECK hn_status hn_layer_param(const hn_layer *layer, int64_t index, hn_param *param);
+/* Number of trainable values: what papers call "0.46 M parameters". */
+HN_API int64_t hn_layer_parameter_total(const hn_layer *layer);
+
+/* For layers made of others: the child's own plan, forward and backward, with memory cut from the parent's.
+ * plan: struct_size is set here. call: struct_size must be set. Statuses are the child's.                              */
+HN_API HN_MUST_CHECK hn_status hn_layer_plan_call(const hn_layer *layer, const hn_desc *input, int32_t mode,
+                                                  int32_t num_threads, hn_layer_plan *plan);
+HN_API HN_MUST_CHECK hn_status hn_layer_forward(const hn_layer *layer, const hn_layer_call *call);
+HN_API HN_MUST_CHECK hn_status hn_layer_backward(const hn_layer *layer, const hn_layer_call *call);
+
+/* Nonzero if the layer can take an addend and a ReLU in its calls. */
+HN_API int32_t hn_layer_can_add(const hn_layer *layer);
+
+/* The table's kind; borrowed. */
+HN_API const char *hn_layer_kind(const hn_layer *layer);
+/* Shape of the output for an input of this desc. HN_E_SHAPE if the layer cannot take it. */
+HN_API HN_MUST_CHECK hn_status hn_layer_output(const hn_layer *layer, const hn_desc *input, hn_desc *output);
+
+/* Destroys the layer, its parameters and its children. NULL is allowed; executors must be gone. */
+HN_API void hn_layer_destroy(hn_layer *layer);
+
+HN_END_DECLS
+#endif

@@ -1,0 +1,57 @@
+/* loader.h -- batches of augmented images, prepared on worker threads while the network computes. */
+#ifndef HYBRIDNET_LOADER_H
+#define HYBRIDNET_LOADER_H
+
+#include <hybridnet/augment.h>
+#include <hybridnet/sampler.h>
+#include <hybridnet/tensor.h>
+
+/* One thread at a time. */
+typedef struct hn_loader hn_loader;
+
+typedef struct hn_loader_options {
+    size_t struct_size;
+    int64_t batch;                     /* images a batch, > 0; default 128                                              */
+    int32_t views;                     /* augmented views of each image, 1 .. 16; default 1                              */
+    int32_t workers;                   /* worker threads; 0: batches are made in hn_loader_next itself; default 1        */
+    int32_t prefetch;                  /* batches prepared ahead, 1 .. 64; default 2                                     */
+    int32_t drop_last;                 /* nonzero: an epoch's last batch is left out if it is smaller; default 0         */
+    uint64_t seed;                     /* of the augmentation; the stream of an image depends on (seed, epoch, position,
+                                          view) alone                                                                   */
+    const hn_augment_options *augment; /* copied; NULL (default): pixels / 255                                           */
+} hn_loader_options;
+
+/* What hn_loader_next gives; borrowed from the loader until its next call. */
+typedef struct hn_batch {
+    size_t struct_size;
+    const hn_tensor *images; /* f32, (views * n) x H x W x C, view after view: row v * n + i is view v of image i */
+    const int32_t *labels;   /* [views * n]                                                                       */
+    const int64_t *index;    /* [n], into the dataset                                                             */
+    int64_t n;               /* images, at most the loader's batch                                                */
+} hn_batch;
+
+HN_BEGIN_DECLS
+
+HN_API void hn_loader_options_init(hn_loader_options *options, size_t struct_size);
+
+/* A loader at epoch 0. Retains dataset; takes ownership of sampler on HN_OK. HN_E_ARG, HN_E_NOMEM, HN_E_STATE (a thread
+ * could not be started).                                                                                               */
+HN_API HN_MUST_CHECK hn_status hn_loader_create(hn_loader **out, hn_context *context, hn_dataset *dataset,
+                                                hn_sampler *sampler, const hn_loader_options *options);
+
+/* Batches an epoch. */
+HN_API int64_t hn_loader_batches(const hn_loader *loader);
+
+/* Goes to batch `batch` of `epoch`; batches prepared ahead are dropped. */
+HN_API HN_MUST_CHECK hn_status hn_loader_seek(hn_loader *loader, int64_t epoch, int64_t batch);
+
+/* The next batch: HN_OK, or HN_END after the epoch's last one (*batch untouched; the loader then stands at the start of
+ * the next epoch and prepares it). batch->struct_size is the caller's to set. A failure of the dataset is passed on, and
+ * the loader stays on the batch that failed.                                                                             */
+HN_API HN_MUST_CHECK hn_status hn_loader_next(hn_loader *loader, hn_batch *batch);
+
+/* Stops the workers. NULL is allowed. */
+HN_API void hn_loader_destroy(hn_loader *loader);
+
+HN_END_DECLS
+#endif
