@@ -76,6 +76,7 @@ hn_status network_create(hn_hybrid **out, hn_context *context, const struct opti
         (hn_desc){HN_F32, 4, {data_rows(options), data->shape.height, data->shape.width, data->shape.channels}};
     training.sgd = &sgd;
     training.micro_batch = options->micro_batch;
+    training.statistics = options->statistics;
     training.clip_norm = options->clip_norm;
 
     hn_hybrid_parts parts = {.struct_size = sizeof parts};

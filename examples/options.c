@@ -110,6 +110,9 @@ static const struct option_row rows[] = {
     {"alpha", OPTION_REAL, AT(alpha), "0.5", 0, 1, "A", "its value for --transition fixed"},
     {"alpha-origin", OPTION_INTEGER, AT(alpha_origin), "0", 0, 1, "N",
      "number of the first epoch in alpha's formula: 0 starts at alpha 1,\n1 ends at alpha 0"},
+    {"statistics", OPTION_CHOICE, AT(statistics), "both", 0, 0, "both|classifier",
+     "whose batches the batch norms' running statistics follow, which the test\n"
+     "images are normalised by: both branches' or the classifier's alone"},
 
     {"Training", OPTION_HEADING, 0, NULL, 0, 0, NULL, NULL},
     {"epochs", OPTION_INTEGER, AT(epochs), "200", 1, 100000, "N", "passes over the training images"},

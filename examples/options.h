@@ -66,6 +66,7 @@ struct options {
     int32_t transition; /* HN_TRANSITION_* */
     double alpha;
     int64_t alpha_origin;
+    int32_t statistics; /* HN_STATISTICS_* */
 
     int64_t epochs, batch, micro_batch;
     int32_t on_nonfinite;

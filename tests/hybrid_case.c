@@ -1,6 +1,6 @@
 #include "hybrid_case.h"
 
-hn_hybrid *hnt_hybrid(hn_context *context, int64_t rows, int psc, double clip_norm, uint64_t seed)
+hn_hybrid *hnt_hybrid(hn_context *context, int64_t rows, int psc, const hn_hybrid_options *settings, uint64_t seed)
 {
     hn_hybrid_parts parts = {.struct_size = sizeof parts};
     hn_resnet_cifar_options net;
@@ -12,8 +12,9 @@ hn_hybrid *hnt_hybrid(hn_context *context, int64_t rows, int psc, double clip_no
     head.out = HNT_HYBRID_DIM;
     hn_hybrid_options o;
     hn_hybrid_options_init(&o, sizeof o);
+    if (settings != NULL)
+        o = *settings;
     o.input = (hn_desc){HN_F32, 4, {rows, HNT_HYBRID_SIDE, HNT_HYBRID_SIDE, 3}};
-    o.clip_norm = clip_norm;
     hn_hybrid *h = NULL;
     hn_rng rng;
     hnt_ok(hn_resnet_cifar_create(&parts.backbone, context, &net));

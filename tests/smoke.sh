@@ -104,6 +104,8 @@ small --method hybrid-psc --prototypes 3 --log loss.log --save three.safetensors
 cmp -s hybrid-psc.safetensors three.safetensors && fail "--prototypes 3 changed nothing"
 small --method hybrid-sc --transition fixed --alpha 0.25 --log loss.log
 expect "--alpha" "$(field loss.log epoch alpha)" 0.25
+small --method hybrid-sc --statistics classifier --save statistics.safetensors
+cmp -s hybrid-sc.safetensors statistics.safetensors && fail "--statistics classifier changed nothing"
 small --method hybrid-sc --feature-loss none --log loss.log
 expect "--feature-loss none" "$(field loss.log epoch loss_feature)" null
 

@@ -37,7 +37,7 @@ static void *train(void *arg)
 {
     training *t = arg;
     hn_context *context = hnt_context(t->threads);
-    hn_hybrid *h = hnt_hybrid(context, ROWS, 0, 0.0, t->seed);
+    hn_hybrid *h = hnt_hybrid(context, ROWS, 0, NULL, t->seed);
     hn_tensor *images = hnt_hybrid_images(context, ROWS, t->seed);
     int32_t labels[ROWS];
     for (int i = 0; i < ROWS; ++i)

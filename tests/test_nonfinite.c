@@ -83,11 +83,19 @@ static void step_fails(hn_hybrid *h, const noise *x, const char *sentence)
     free(after);
 }
 
+static hn_hybrid_options clip_at(double norm)
+{
+    hn_hybrid_options o;
+    hn_hybrid_options_init(&o, sizeof o);
+    o.clip_norm = norm;
+    return o;
+}
+
 /* In the second batch: the first has then been through the network, and its statistics must go. */
 START_TEST(a_pixel_that_is_nan_names_its_image)
 {
     hn_context *context = hnt_context(2);
-    hn_hybrid *h = hnt_hybrid(context, ROWS, 1, 0.0, 1);
+    hn_hybrid *h = hnt_hybrid(context, ROWS, 1, NULL, 1);
     noise x;
     make_noise(context, &x);
     hnt_ok(hn_hybrid_step(h, &x.batches[0], &x.batches[1], 0.5, 0.1, NULL));
@@ -106,7 +114,7 @@ END_TEST
 START_TEST(the_row_is_named_where_rows_do_not_mix)
 {
     hn_context *context = hnt_context(1);
-    hn_hybrid *h = hnt_hybrid(context, ROWS, 1, 0.0, 1);
+    hn_hybrid *h = hnt_hybrid(context, ROWS, 1, NULL, 1);
     noise x;
     make_noise(context, &x);
     hnt_ok(hn_hybrid_freeze_backbone(h, 1));
@@ -125,7 +133,8 @@ END_TEST
 START_TEST(a_gradient_that_is_not_finite_names_its_parameter)
 {
     hn_context *context = hnt_context(1);
-    hn_hybrid *h = hnt_hybrid(context, ROWS, 1, 1.0, 1);
+    const hn_hybrid_options clipping = clip_at(1.0);
+    hn_hybrid *h = hnt_hybrid(context, ROWS, 1, &clipping, 1);
     noise x;
     make_noise(context, &x);
     float *weight = hn_tensor_data(value_of(h, "fc.weight"));
@@ -145,7 +154,8 @@ END_TEST
 START_TEST(clipping_limits_the_step)
 {
     hn_context *context = hnt_context(1);
-    hn_hybrid *free_one = hnt_hybrid(context, ROWS, 1, 0.0, 1), *clipped = hnt_hybrid(context, ROWS, 1, 0.01, 1);
+    const hn_hybrid_options clipping = clip_at(0.01);
+    hn_hybrid *free_one = hnt_hybrid(context, ROWS, 1, NULL, 1), *clipped = hnt_hybrid(context, ROWS, 1, &clipping, 1);
     noise x;
     make_noise(context, &x);
     hn_hybrid_losses a = {.struct_size = sizeof a}, b = {.struct_size = sizeof b};

@@ -26,6 +26,14 @@ typedef struct hn_hybrid_parts {
     hn_loss *classifier_loss;
 } hn_hybrid_parts;
 
+/* Whose batches the running statistics of the backbone's batch norms follow. */
+enum {
+    HN_STATISTICS_BOTH = 0,      /* each branch's in turn, as where a module is called twice in PyTorch                  */
+    HN_STATISTICS_CLASSIFIER = 1 /* the classifier branch's, which a balancing sampler draws as a balanced test set is
+                                    distributed; the feature branch's in steps with alpha 1 alone (docs/reproduction.md
+                                    has what it makes of accuracy)                                                      */
+};
+
 typedef struct hn_hybrid_options {
     size_t struct_size;
     hn_desc input;            /* of one batch: f32, N x H x W x C; N: the largest number of rows a step or an evaluation
@@ -38,6 +46,8 @@ typedef struct hn_hybrid_options {
                                  those of the whole batch, but for the batch norms, whose statistics are each part's    */
     double clip_norm;         /* the gradients' L2 norm over all parameters is clipped to this (hn_gradients_clip);
                                  0 (default): not                                                                      */
+    int32_t statistics;       /* HN_STATISTICS_BOTH (default) or HN_STATISTICS_CLASSIFIER                              */
+    int32_t reserved;
 } hn_hybrid_options;
 
 /* Filled by a step. */

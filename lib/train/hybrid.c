@@ -89,7 +89,11 @@ static hn_status create_all(hn_hybrid *h, const hn_hybrid_options *o)
                 "hn_hybrid_create: options.micro_batch is %" PRId64 "; it must not be negative", o->micro_batch);
     HNI_FAIL_IF(!(o->clip_norm >= 0.0 && isfinite(o->clip_norm)), HN_E_ARG,
                 "hn_hybrid_create: options.clip_norm is %g; it must be finite and not negative", o->clip_norm);
+    HNI_FAIL_IF(o->statistics != HN_STATISTICS_BOTH && o->statistics != HN_STATISTICS_CLASSIFIER, HN_E_ARG,
+                "hn_hybrid_create: options.statistics is %" PRId32 "; it must be HN_STATISTICS_BOTH or _CLASSIFIER",
+                o->statistics);
     h->clip_norm = o->clip_norm;
+    h->statistics = o->statistics;
     h->rows = o->input.dim[0];
     h->at_once = o->micro_batch > 0 && o->micro_batch < h->rows ? o->micro_batch : h->rows;
     input.dim[0] = h->at_once;

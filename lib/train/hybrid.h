@@ -30,6 +30,7 @@ struct hn_hybrid {
     float *kept; /* the buffers' values before the step, one after the other */
     int64_t kept_count;
     bool frozen;
+    int32_t statistics; /* HN_STATISTICS_BOTH ... */
     int64_t rows, at_once; /* planned: of a batch, and those that run through the network at once */
     hn_param *params;
     char **names; /* of params that needed a prefix, else NULL */

@@ -44,15 +44,20 @@ typedef struct passage {
     const hn_tensor *images;
     const hn_tensor *output; /* of the last part that went forward */
     int64_t n;
+    bool uncounted; /* the backbone's running statistics do not follow this batch */
 } passage;
+
+static hn_status run(hn_exec *exec, bool counted, const hn_tensor *x, const hn_tensor **y)
+{
+    return counted ? hn_exec_forward(exec, x, y) : hn_exec_forward_again(exec, x, y);
+}
 
 static hn_status forward(passage *p, hni_rows rows, bool again)
 {
-    hn_status (*const run)(hn_exec *, const hn_tensor *, const hn_tensor **) =
-        again ? hn_exec_forward_again : hn_exec_forward;
     const hn_tensor images = hni_hybrid_rows(p->images, rows), *features;
-    HNI_TRY(run(p->h->frozen ? p->h->backbone_infer : p->h->backbone_train, &images, &features));
-    return run(p->branch->train, features, &p->output);
+    HNI_TRY(
+        run(p->h->frozen ? p->h->backbone_infer : p->h->backbone_train, !again && !p->uncounted, &images, &features));
+    return run(p->branch->train, !again, features, &p->output);
 }
 
 /* Of the rows that went forward last. */
@@ -122,6 +127,7 @@ static hn_status run_branch(hn_hybrid *h, const hni_branch *branch, const char *
 {
     hn_tensor output;
     passage p = {.h = h, .branch = branch, .images = batch->images, .n = batch->images->desc.dim[0]};
+    p.uncounted = h->statistics == HN_STATISTICS_CLASSIFIER && branch == &h->feature && weight < 1.0;
     HNI_TRY(collect(&p, &output));
     HNI_TRY(check_output(name, batch, &output));
     hn_tensor gradient = hni_hybrid_rows(branch->gradient, (hni_rows){0, p.n});
