@@ -28,7 +28,7 @@ endif()
 
 # ISA variants of hot kernels: the loader picks the best one for the CPU. Sanitizers and ifunc resolvers do not mix. Two
 # files with a static function of one name must link: Clang 14 makes their resolvers external, and they collide.
-if(NOT HN_SANITIZE AND NOT HN_COVERAGE AND NOT DEFINED HN_HAVE_TARGET_CLONES)
+if(HN_ISA_VARIANTS AND NOT HN_SANITIZE AND NOT HN_COVERAGE AND NOT DEFINED HN_HAVE_TARGET_CLONES)
   set(hn_check ${PROJECT_BINARY_DIR}/check_clones)
   foreach(name main other)
     file(WRITE ${hn_check}/${name}.c "
