@@ -1,35 +1,19 @@
 #include "io/json_text.h"
 
+#include "io/json_valid.h"
+
 #include <string.h>
 
-/* Whether the bytes before `end` close with a whole string, in a place where JSON may have one. */
-static bool string_in_place(const char *text, size_t end)
-{
-    char last = 0; /* of the token before */
-    for (size_t i = 0; i < end; ++i) {
-        if (strchr(" \t\r\n", text[i]) != NULL)
-            continue;
-        if (text[i] == '"') {
-            for (++i; i < end && text[i] != '"'; ++i)
-                i += text[i] == '\\';
-            if (i + 1 == end)
-                return last == '{' || last == '[' || last == ',' || last == ':';
-        }
-        last = text[i < end ? i : end - 1];
-    }
-    return false;
-}
-
-/* A string for which there is no memory is an invalid token to jansson: its parser stops behind it, as at a syntax error,
- * though nothing is wrong with a string there. Other shortages leave no error at all.                                  */
+/* jansson has no word for most of its shortages: it leaves no error, or says that a string it could not store is an invalid
+ * token. A text that is JSON all the same was not at fault.                                                              */
 json_t *hni_json_load(const char *text, size_t size, size_t flags, json_error_t *error, bool *no_memory)
 {
     memset(error, 0, sizeof *error); /* jansson leaves the code unset */
     json_t *value = json_loadb(text, size, flags, error);
     const enum json_error_code code = json_error_code(error);
-    *no_memory = value == NULL && (error->text[0] == '\0' || code == json_error_out_of_memory ||
-                                   (code == json_error_invalid_syntax && error->position > 0 &&
-                                    (size_t)error->position <= size && string_in_place(text, (size_t)error->position)));
+    *no_memory =
+        value == NULL && (error->text[0] == '\0' || code == json_error_out_of_memory ||
+                          (code == json_error_invalid_syntax && hni_json_valid(text, size, flags & JSON_DECODE_ANY)));
     return value;
 }
 
