@@ -154,6 +154,10 @@ static void on_log(int32_t level, const char *text, void *user)
 hn_context *fuzz_begin(uint64_t per_byte, uint64_t constant)
 {
     static bool hooked;
+    if (!hooked && hn_context_create(&watch.context, NULL) == HN_OK) { /* OpenMP's runtime takes its memory now */
+        hn_context_destroy(watch.context);
+        watch.context = NULL;
+    }
     if (!hooked && __sanitizer_install_malloc_and_free_hooks != NULL)
         watch.whole = __sanitizer_install_malloc_and_free_hooks(on_malloc, on_free) > 0;
     hooked = true;
