@@ -52,7 +52,7 @@ static hn_status read_idx(uint8_t **data, size_t *bytes, uint32_t dim[MAX_DIMS],
     if (status == HN_OK)
         status = hni_file_end(file);
     hni_file_close(file);
-    if (status < 0) {
+    if (status != HN_OK) {
         hni_release(context, content, size);
         return status;
     }
