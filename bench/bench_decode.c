@@ -194,6 +194,7 @@ static int ascending(const void *a, const void *b)
 
 static double median(double *values, int32_t n)
 {
+    /* cppcheck-suppress uninitvar; there is at least one round */
     qsort(values, (size_t)n, sizeof *values, ascending);
     return n % 2 == 1 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
 }

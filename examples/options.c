@@ -393,6 +393,14 @@ static struct timing timing_of(const struct options *o)
     return (struct timing){o->epochs, o->drw_epoch, o->warmup, o->milestones};
 }
 
+static bool same_numbers(const struct number_list *a, const struct number_list *b)
+{
+    bool same = a->count == b->count;
+    for (int32_t i = 0; same && i < a->count; ++i)
+        same = a->value[i] == b->value[i];
+    return same;
+}
+
 /* Moves what the command line has left as the recipe had it, if not its number of epochs. */
 static void stretch(struct options *o, const struct timing *recipe)
 {
@@ -403,8 +411,7 @@ static void stretch(struct options *o, const struct timing *recipe)
         o->drw_epoch = (int64_t)floor((double)o->drw_epoch * ratio + 0.5);
     if (o->warmup == recipe->warmup)
         o->warmup *= ratio;
-    if (o->milestones.count == recipe->milestones.count &&
-        memcmp(o->milestones.value, recipe->milestones.value, sizeof o->milestones.value) == 0)
+    if (same_numbers(&o->milestones, &recipe->milestones))
         for (int32_t i = 0; i < o->milestones.count; ++i)
             o->milestones.value[i] *= ratio;
 }

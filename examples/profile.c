@@ -70,6 +70,7 @@ static void count_time(struct profile *p)
 {
     double time = now();
     int32_t top = p->depth < PROFILE_DEPTH ? p->depth : PROFILE_DEPTH;
+    /* cppcheck-suppress knownConditionTrueFalse; it does not see that depth changes */
     struct profile_line *line = top > 0 ? p->open[top - 1] : &p->rest;
     line->seconds += time - p->counted_to;
     p->counted_to = time;

@@ -71,3 +71,14 @@ build_all() {
         return 1
     }
 }
+
+# count_tests LOG: what a run of ctest says, test by test: PASSED FAILED SKIPPED.
+count_tests() {
+    awk '
+        /^ *[0-9]+\/[0-9]+ +Test +#/ {
+            if (/ Passed +[0-9.]+ sec/) ++p
+            else if (/\*\*\*Skipped/ || /\*\*\*Not Run \(Disabled\)/) ++k
+            else ++f
+        }
+        END { print p + 0, f + 0, k + 0 }' "$1"
+}

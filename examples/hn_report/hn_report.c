@@ -92,7 +92,8 @@ static char *make_page(const struct page *page, size_t *size)
     FILE *memory = open_memstream(&text, size);
     const bool made = memory != NULL && page_write(memory, page) == 0;
     const bool whole = memory != NULL && !ferror(memory);
-    if (memory == NULL || (fclose(memory) != 0) | !whole)
+    const bool closed = memory != NULL && fclose(memory) == 0;
+    if (!whole || !closed)
         complain("not enough memory for the page");
     else if (made)
         return text;

@@ -73,12 +73,13 @@ HNI_CLONES static void across(const float *in, const float *weight, int64_t kern
 static void make_weights(float *weight, int64_t kernel, float sigma)
 {
     double sum = 0;
+    const int64_t middle = kernel / 2;
     for (int64_t k = 0; k < kernel; ++k) {
-        double d = (double)(k - kernel / 2) / (double)sigma;
+        double d = (double)(k - middle) / (double)sigma;
         sum += exp(-0.5 * d * d);
     }
     for (int64_t k = 0; k < kernel; ++k) {
-        double d = (double)(k - kernel / 2) / (double)sigma;
+        double d = (double)(k - middle) / (double)sigma;
         weight[k] = (float)(exp(-0.5 * d * d) / sum);
     }
 }

@@ -52,7 +52,7 @@ static hn_status read_idx(uint8_t **data, size_t *bytes, uint32_t dim[MAX_DIMS],
     if (status == HN_OK)
         status = hni_file_end(file);
     hni_file_close(file);
-    if (status < 0) {
+    if (status != HN_OK) {
         hni_release(context, content, size);
         return status;
     }
@@ -87,8 +87,9 @@ static hn_status open_pair(hn_dataset **out, hn_context *context, const char *fu
     uint8_t *pixels = NULL, *labels = NULL;
     size_t pixel_bytes = 0, label_bytes = 0;
     uint32_t dim[MAX_DIMS], label_dim[MAX_DIMS];
-    HNI_TRY(read_idx(&labels, &label_bytes, label_dim, context, function, labels_path, 1));
-    hn_status status = read_idx(&pixels, &pixel_bytes, dim, context, function, images_path, 3);
+    hn_status status = read_idx(&labels, &label_bytes, label_dim, context, function, labels_path, 1);
+    if (status == HN_OK)
+        status = read_idx(&pixels, &pixel_bytes, dim, context, function, images_path, 3);
     if (status == HN_OK && dim[0] != label_dim[0])
         status = hni_fail(HN_E_FORMAT, "%s: %s has %" PRIu32 " images, %s has %" PRIu32 " labels", function,
                           images_path, dim[0], labels_path, label_dim[0]);

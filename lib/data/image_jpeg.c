@@ -220,16 +220,15 @@ static void decode(struct decoder *d)
     w = (window){.bottom = jpeg->output_height};
 #endif
     const size_t row_bytes = (size_t)image->width * 3;
-    const bool four = jpeg->out_color_space == JCS_CMYK;
     JSAMPARRAY inks = NULL;
-    if (four)
+    if (jpeg->out_color_space == JCS_CMYK)
         inks = jpeg->mem->alloc_sarray((j_common_ptr)jpeg, JPOOL_IMAGE, jpeg->output_width * 4, 1);
     skip_rows(jpeg, w.top);
     while (jpeg->output_scanline < jpeg->output_height) {
         uint8_t *pixels = image->pixels + jpeg->output_scanline * row_bytes + (size_t)w.left * 3;
-        JSAMPROW row = four ? inks[0] : pixels;
+        JSAMPROW row = inks != NULL ? inks[0] : pixels;
         (void)jpeg_read_scanlines(jpeg, &row, 1);
-        if (four)
+        if (inks != NULL)
             convert_cmyk(inks[0], pixels, jpeg->output_width);
         if (jpeg->output_scanline == w.bottom && w.bottom < jpeg->output_height) /* on to the last row */
             skip_rows(jpeg, jpeg->output_height - 1 - w.bottom);

@@ -200,10 +200,14 @@ void hni_augment_render(const hni_augment *a, const hni_choice *drawn, const hni
                         float *out)
 {
     static const hni_choice as_it_is = {.top = 0};
+    if (scratch == NULL) { /* none is needed: nothing but to normalise */
+        normalise(a, drawn, picture->pixels, picture->channels, out);
+        return;
+    }
     hni_choice choice = *drawn; /* what is left to do */
     int32_t height = a->output.height, width = a->output.width, channels = picture->channels;
     size_t bytes = output_bytes(a, channels);
-    uint8_t *first = scratch, *second = has_canvas(a) || scratch != NULL ? first + bytes : NULL;
+    uint8_t *first = scratch, *second = first + bytes;
     const uint8_t *pixels = picture->pixels;
     if (resizes(a, picture->height, picture->width) || picture->shrink > 1) {
         resize(a, drawn, picture, first, second + bytes);

@@ -147,19 +147,20 @@ static void row_gradient(const job *j, const float *x, int32_t label, const row_
     const double w = (double)weight_of(j, label), total = (1.0 - smooth) * w + share * j->all_weights;
     const double focal = (double)j->o->focal_gamma * r->factor * r->p * r->base;
     const double factor = j->gradient_factor * (double)j->o->logit_scale;
+    const bool others = focal != 0.0 && r->others.sum > 0.0;
     const float beta = j->o->grad_beta;
     for (int64_t from = 0; from < classes; from += TILE) {
         int64_t n = classes - from < TILE ? classes - from : TILE;
         const float *a = adjusted(j, x, label, from, n, tile);
         hni_exp_shifted(n, a, r->all.max, (float)(1.0 / r->all.sum), p);
-        if (focal != 0.0 && r->others.sum > 0.0)
+        if (others)
             hni_exp_shifted(n, a, r->others.max, (float)(1.0 / r->others.sum), o);
         for (int64_t c = 0; c < n; ++c) {
             const bool own = from + c == label;
             double q = (share + (own ? 1.0 - smooth : 0.0)) * (double)weight_of(j, from + c);
             double slope = r->factor * (total * (double)p[c] - q);
             if (focal != 0.0)
-                slope += own ? -focal : r->others.sum > 0.0 ? focal * (double)o[c] : 0.0;
+                slope += own ? -focal : others ? focal * (double)o[c] : 0.0;
             float d = (float)(factor * slope);
             g[from + c] = beta == 0.0f ? d : beta * g[from + c] + d;
         }

@@ -164,10 +164,9 @@ hn_status hn_loss_psc_scratch(const hn_loss_psc_options *options, int64_t n, int
 
 static hn_status check_assignment(const hn_loss_psc_options *o, int64_t n, const char *function)
 {
-    if (o->assign != HN_ASSIGN_GIVEN)
+    if (o->assign != HN_ASSIGN_GIVEN || n == 0)
         return HN_OK;
-    HNI_FAIL_IF(o->assignment == NULL && n > 0, HN_E_ARG, "%s: assign is HN_ASSIGN_GIVEN, but assignment is NULL",
-                function);
+    HNI_FAIL_IF(o->assignment == NULL, HN_E_ARG, "%s: assign is HN_ASSIGN_GIVEN, but assignment is NULL", function);
     for (int64_t i = 0; i < n * o->prototypes_per_class; ++i)
         HNI_FAIL_IF(!(o->assignment[i] >= 0.0f && isfinite(o->assignment[i])), HN_E_ARG,
                     "%s: the assignment of row %" PRId64 " to its prototype %" PRId64

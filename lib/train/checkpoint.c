@@ -103,10 +103,10 @@ static hn_status open_latest(hn_checkpoint **out, hn_context *context, const cha
         if (status != HN_E_FORMAT && status != HN_E_IO)
             return status;
         hni_log(context, HN_LOG_WARNING, "a checkpoint is passed over: %s", hn_last_error());
-        if (i == 0)
+        if (i == 0) {
             (void)snprintf(latest, sizeof latest, "%s", hn_last_error());
-        if (i == 0)
             first = status;
+        }
     }
     if (first == HN_END)
         return HN_END;
