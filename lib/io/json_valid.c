@@ -30,8 +30,8 @@ static bool take(cursor *c, char wanted)
 
 static void skip_space(cursor *c)
 {
-    while (take(c, ' ') || take(c, '\t') || take(c, '\n') || take(c, '\r'))
-        continue;
+    while (c->at < c->end && strchr(" \t\n\r", *c->at) != NULL && *c->at != '\0')
+        ++c->at;
 }
 
 static bool digits(cursor *c)
