@@ -2,6 +2,8 @@
  * numbers with weights under its names.                                                                                 */
 #include "layer_case.h"
 
+#include "io/safetensors.h"
+
 #include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -393,7 +395,8 @@ static void write_state_dict(const char *path, const char *list, int32_t seed, c
     }
     FILE *file = fopen(path, "wb");
     ck_assert_ptr_nonnull(file);
-    const uint64_t size = at;
+    uint64_t size = at;
+    hni_safetensors_host_order(&size, sizeof size, sizeof size);
     ck_assert(fwrite(&size, sizeof size, 1, file) == 1 && fwrite(header, 1, at, file) == at);
     for (const char *line = list; *line != '\0';) {
         line = read_line(line, name, dim, &ndim);
@@ -407,6 +410,7 @@ static void write_state_dict(const char *path, const char *list, int32_t seed, c
         const double amplitude = sqrt(6.0 / (double)fan);
         for (int64_t i = 0; i < count && ndim > 0; ++i)
             values[i] = (float)value_of(name, last, ndim == 1, amplitude, number(base, i));
+        hni_safetensors_host_order(values, (size_t)count * sizeof *values, sizeof *values);
         ck_assert(fwrite(values, sizeof *values, (size_t)count, file) == (size_t)count);
         free(values);
     }
