@@ -27,26 +27,9 @@ enum { DELAYS = sizeof delays / sizeof *delays };
 
 /* ---- what is done --------------------------------------------------------------------------------------------------- */
 
-static const char *weights_of(const hnt_trainee *t)
-{
-    static char path[300];
-    snprintf(path, sizeof path, "%s/weights.safetensors", t->out);
-    return path;
-}
-
-static hn_status save(hnt_trainee *t)
-{
-    return hn_hybrid_save(t->t.hybrid, weights_of(t));
-}
-
-static hn_status save_inference(hnt_trainee *t)
-{
-    return hn_hybrid_save_inference(t->t.hybrid, weights_of(t));
-}
-
 static hn_status load(hnt_trainee *t)
 {
-    return hn_hybrid_load(t->t.hybrid, weights_of(t), 0);
+    return hn_hybrid_load(t->t.hybrid, hnt_trainee_weights(t), 0);
 }
 
 /* The third, of which two are kept. */
@@ -75,8 +58,8 @@ typedef struct part {
     hn_status (*act)(hnt_trainee *t);
 } part;
 
-static const part parts[] = {{"save", save},
-                             {"save_inference", save_inference},
+static const part parts[] = {{"save", hnt_trainee_save_weights},
+                             {"save_inference", hnt_trainee_save_inference},
                              {"load", load},
                              {"checkpoint_save", save_checkpoint},
                              {"checkpoint_open and _restore", restore}};
@@ -113,7 +96,7 @@ static void write_files(hnt_trainee *t)
     (void)remove(third);
     for (t->t.epoch = 0; t->t.epoch < 2; ++t->t.epoch)
         hnt_ok(hn_checkpoint_save(&t->t, t->out, 0, NULL, 0));
-    hnt_ok(save(t));
+    hnt_ok(hnt_trainee_save_weights(t));
 }
 
 typedef struct bench {

@@ -30,26 +30,9 @@ static hn_status weigh(hnt_trainee *t)
 
 #ifdef HNI_HAVE_JANSSON
 
-static const char *weights_of(const hnt_trainee *t)
-{
-    static char path[300];
-    snprintf(path, sizeof path, "%s/weights.safetensors", t->out);
-    return path;
-}
-
-static hn_status save(hnt_trainee *t)
-{
-    return hn_hybrid_save(t->t.hybrid, weights_of(t));
-}
-
-static hn_status save_inference(hnt_trainee *t)
-{
-    return hn_hybrid_save_inference(t->t.hybrid, weights_of(t));
-}
-
 static hn_status load(hnt_trainee *t)
 {
-    return hn_hybrid_load(t->t.hybrid, weights_of(t), 1);
+    return hn_hybrid_load(t->t.hybrid, hnt_trainee_weights(t), 1);
 }
 
 static hn_status save_checkpoint(hnt_trainee *t)
@@ -89,8 +72,8 @@ static const part parts[] = {
     {"freeze", freeze, 2, false},
     {"class weights", weigh, 0, false},
 #ifdef HNI_HAVE_JANSSON
-    {"save", save, 3, false},
-    {"save_inference", save_inference, 3, false},
+    {"save", hnt_trainee_save_weights, 3, false},
+    {"save_inference", hnt_trainee_save_inference, 3, false},
     {"load", load, 20, false},
     {"checkpoint_save", save_checkpoint, 50, false},
     {"checkpoint_open and _restore", restore, 50, false},
@@ -110,7 +93,7 @@ static void prepare(hnt_trainee *t, hn_context *context, const hnt_plan *plan, c
     for (int epoch = 0; epoch < 2 && files; ++epoch) {
         t->t.epoch = epoch;
         hnt_ok(hn_checkpoint_save(&t->t, t->out, 0, NULL, 0));
-        hnt_ok(hn_hybrid_save(t->t.hybrid, weights_of(t)));
+        hnt_ok(hn_hybrid_save(t->t.hybrid, hnt_trainee_weights(t)));
     }
 #else
     (void)files;

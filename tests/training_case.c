@@ -120,12 +120,28 @@ hn_status hnt_trainee_step(hnt_trainee *t)
     return HN_OK;
 }
 
+const char *hnt_trainee_weights(const hnt_trainee *t)
+{
+    static char path[300];
+    snprintf(path, sizeof path, "%s/weights.safetensors", t->out);
+    return path;
+}
+
+hn_status hnt_trainee_save_weights(hnt_trainee *t)
+{
+    return hn_hybrid_save(t->t.hybrid, hnt_trainee_weights(t));
+}
+
+hn_status hnt_trainee_save_inference(hnt_trainee *t)
+{
+    return hn_hybrid_save_inference(t->t.hybrid, hnt_trainee_weights(t));
+}
+
 hn_status hnt_trainee_save(hnt_trainee *t)
 {
     static const hn_metadata note = {"note", "kept"};
     char path[300];
-    snprintf(path, sizeof path, "%s/weights.safetensors", t->out);
-    HNI_TRY(hn_hybrid_save(t->t.hybrid, path));
+    HNI_TRY(hnt_trainee_save_weights(t));
     snprintf(path, sizeof path, "%s/network.safetensors", t->out);
     HNI_TRY(hn_hybrid_save_inference(t->t.hybrid, path));
     return hn_checkpoint_save(&t->t, t->out, 1, &note, 1);

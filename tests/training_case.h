@@ -29,7 +29,11 @@ void hnt_trainee_close(hnt_trainee *t);
 /* The loaders' next batches, and a step on them. */
 hn_status hnt_trainee_take(hnt_trainee *t);
 hn_status hnt_trainee_step(hnt_trainee *t);
-/* The weights' files, a checkpoint, and back again from both. */
+/* Where weights are written: one path at a time. The whole network to it, or backbone and classifier. */
+const char *hnt_trainee_weights(const hnt_trainee *t);
+hn_status hnt_trainee_save_weights(hnt_trainee *t);
+hn_status hnt_trainee_save_inference(hnt_trainee *t);
+/* Weights, the network used at inference and a checkpoint, in files of their own; back again from the last two. */
 hn_status hnt_trainee_save(hnt_trainee *t);
 hn_status hnt_trainee_restore(hnt_trainee *t);
 
