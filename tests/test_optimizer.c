@@ -6,6 +6,7 @@
 
 enum { STEPS = 5, N = 37 };
 
+#ifdef HNI_HAVE_JANSSON
 static const struct {
     const char *name;
     float lr, momentum, decay;
@@ -26,7 +27,6 @@ static hn_sgd_options options_of(int i)
     return o;
 }
 
-#ifdef HNI_HAVE_JANSSON
 START_TEST(follows_torch)
 {
     hn_context *context = hnt_context(2);
