@@ -15,7 +15,7 @@
 #include <omp.h>
 #endif
 
-enum { ROWS = 24, CLASSES = HNT_HYBRID_CLASSES, DIM = 16, STEPS = 5, CALLERS = 8 };
+enum { ROWS = 24, CLASSES = HNT_HYBRID_CLASSES, DIM = 16, STEPS = 2, CALLERS = 8 };
 
 /* What LLVM's OpenMP keeps of a thread that has ended is no leak of the library's. */
 const char *__lsan_default_suppressions(void);

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SIDE = 28, PIXELS = SIDE * SIDE, IMAGES = 16, CLASSES = 10, DIM = 32, STEPS = 10 };
+enum { SIDE = 14, PIXELS = SIDE * SIDE, IMAGES = 16, CLASSES = 10, DIM = 32, STEPS = 10 };
 
 typedef enum method { CE, SC, PSC } method;
 
