@@ -1,4 +1,4 @@
-/* options.h -- what train_hybrid can be told. The table of all options is in options.c. */
+/* options.h -- what train_hybrid can be told. */
 #ifndef OPTIONS_H
 #define OPTIONS_H
 
@@ -82,6 +82,7 @@ struct options {
     double second_lr, tau; /* tau NAN: to be chosen */
 
     const char *load, *save, *log, *features, *recipe;
+    int64_t log_steps; /* 0: none */
     const char *checkpoint, *export_to; /* directory; file */
     int64_t checkpoint_every, keep;
     bool resume;
@@ -96,10 +97,17 @@ struct options {
     bool profile, quiet, help, version;
 };
 
+/* The table of all options, in the order of the help. */
+extern const struct option_row option_rows[];
+extern const size_t option_row_count;
+
 /* Reads recipe and command line and decides what was left to "auto". 0: go on; 1: nothing to do, what was asked for has
  * been printed; -1: bad usage, -2: a checkpoint that cannot be used, explained on stderr. options_release in any case. */
 int options_read(struct options *options, int argc, char **argv);
 void options_release(struct options *options);
+
+/* Whether they fit each other, all "auto" decided. 0, or -1 after a sentence on stderr. */
+int options_check(const struct options *options);
 
 const struct method *options_method(const struct options *options);
 

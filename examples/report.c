@@ -87,6 +87,21 @@ static int log_start(const struct run *run)
     return event_end(run->log);
 }
 
+int report_step(const struct run *run, const struct step *step)
+{
+    event_begin(run->log, "step");
+    event_integer(run->log, "epoch", step->epoch);
+    event_integer(run->log, "step", step->number);
+    event_integer(run->log, "steps", step->steps);
+    event_number(run->log, "alpha", step->alpha);
+    event_number(run->log, "lr", step->lr);
+    event_number(run->log, "loss", step->losses.loss);
+    event_number(run->log, "loss_feature", step->losses.loss_feature);
+    event_number(run->log, "loss_classifier", step->losses.loss_classifier);
+    event_number(run->log, "gradient_norm", step->losses.gradient_norm);
+    return event_end(run->log);
+}
+
 /* Scores in per cent; null for those that do not exist, and all of them for an epoch without a test. */
 static void log_scores(struct event_log *log, const struct scores *scores)
 {

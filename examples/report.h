@@ -12,6 +12,13 @@ struct epoch {
     double images_per_second; /* every view of every branch counts */
 };
 
+/* What one step did; NaN as above. */
+struct step {
+    int64_t epoch, number, steps; /* from 1; number of the epoch's steps */
+    double alpha, lr;
+    hn_hybrid_losses losses;
+};
+
 struct scores {
     hn_metrics_report report;      /* of the test set, shares in [0, 1]                                        */
     double per_class[MAX_CLASSES]; /* per cent                                                                  */
@@ -31,6 +38,8 @@ int report_start(const struct run *run);
 int report_resume(const struct run *run, int64_t epoch, int64_t steps);
 /* A step was left out; the library's last error says why. */
 int report_skipped(struct run *run, int64_t epoch, int64_t step);
+/* In the log alone. */
+int report_step(const struct run *run, const struct step *step);
 /* scores: NULL for an epoch without a test. */
 int report_epoch(struct run *run, const struct epoch *epoch, const struct scores *scores);
 /* After a second stage: its own scores, beside those of the training before. */

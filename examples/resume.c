@@ -10,10 +10,11 @@
 #include <sys/stat.h>
 
 /* How it runs and what it writes, and where the same data now lie; all else decides what is learnt. */
-static const char *const may_change[] = {"data",    "train-list", "test-list",   "save", "export", "eval-every",
-                                         "log",     "features",   "checkpoint",  "keep", "resume", "checkpoint-every",
-                                         "recipe",  "threads",    "engine",      "help", "quiet",  "workers",
-                                         "profile", "version",    "print-recipe"};
+static const char *const may_change[] = {
+    "data",    "train-list", "test-list",    "save",       "export", "eval-every",
+    "log",     "log-steps",  "features",     "checkpoint", "keep",   "checkpoint-every",
+    "resume",  "recipe",     "print-recipe", "threads",    "engine", "workers",
+    "profile", "quiet",      "help",         "version"};
 
 enum { MAY_CHANGE = sizeof may_change / sizeof may_change[0], VALUE = 1024 };
 

@@ -64,6 +64,19 @@ static void make_schedule(hn_schedule *schedule, const struct options *o)
     schedule->warmup_start = fmin(0.01, 0.1 * o->lr);
 }
 
+/* A step is done: it counts in the epoch's means, and may be one that the log has. 0, or -1 after a sentence. */
+static int take_step(struct run *run, struct course *course, const struct step *step)
+{
+    const int64_t every = run->options.log_steps, count = (step->epoch - 1) * step->steps + step->number;
+    run->left_out = 0;
+    add(&course->alpha, step->alpha);
+    add(&course->loss, step->losses.loss);
+    add(&course->feature, step->losses.loss_feature);
+    add(&course->classifier, step->losses.loss_classifier);
+    add(&course->gradient_norm, step->losses.gradient_norm);
+    return every > 0 && count % every == 0 ? report_step(run, step) : 0;
+}
+
 enum { SKIPS_IN_A_ROW = 10 };
 
 /* The step failed: whether training goes on without it. */
@@ -116,14 +129,9 @@ static int train_epoch(struct run *run, struct course *course, const struct outc
             status = train_step(run, alpha, course->lr, &losses, &images);
         if (status != HN_OK && !skip(run, course, status))
             return fail_step(run, course, status);
-        if (status == HN_OK) {
-            run->left_out = 0;
-            add(&course->alpha, alpha);
-            add(&course->loss, losses.loss);
-            add(&course->feature, losses.loss_feature);
-            add(&course->classifier, losses.loss_classifier);
-            add(&course->gradient_norm, losses.gradient_norm);
-        }
+        const struct step step = {course->epoch + 1, course->step + 1, steps, alpha, course->lr, losses};
+        if (status == HN_OK && take_step(run, course, &step) != 0)
+            return FAILED;
         course->step++;
         progress_step(&run->progress, images, losses.loss, course->epoch + 1, o->epochs);
         if (checkpoints_due(o, course, steps))

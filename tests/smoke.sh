@@ -89,6 +89,14 @@ small --method ce --clip-norm 0.01 --log clipped.log
 [ "$(field clipped.log epoch loss)" != "$plain" ] || fail "--clip-norm 0.01 changed nothing"
 expect "gradient_norm" "$(field clipped.log epoch gradient_norm)" '*[0-9]*'
 expect "skipped_steps" "$(field clipped.log epoch skipped_steps)" 0
+small --method hybrid-sc --log steps.log --log-steps 3
+steps=$(field steps.log step steps) epoch=$(field steps.log epoch loss)
+expect "--log-steps 3" "$(grep -c '"event":"step"' steps.log)" $((2 * steps / 3))
+expect "the first of them" "$(grep -m 1 '"event":"step"' steps.log | field - step step)" 3
+small --method hybrid-sc --log steps.log --log-steps 1
+expect "--log-steps 1" "$(grep -c '"event":"step"' steps.log)" $((2 * steps))
+expect "the steps' mean and the epoch's" "$(sed -n "s/.*\"step\".*\"epoch\":2.*\"loss\":\([0-9.]*\).*/\1/p" steps.log |
+    awk -v epoch="$epoch" '{ sum += $1 } END { print (sum / NR - epoch) ^ 2 < 1e-10 }')" 1
 diverging="--dataset synthetic --synthetic-images 400 --arch resnet8 --epochs 9 --batch 32 --method ce --lr 1000 --warmup 0 --weight-decay 1 --eval-every 9"
 # shellcheck disable=SC2086
 refused 1 "training diverged in epoch" $diverging
@@ -276,7 +284,7 @@ done
 expect "tau" "$(field tau.log second_stage tau)" '[012].[0-9]*'
 refused 2 "needs --validation SHARE to choose tau by" --dataset synthetic --second-stage tau
 refused 2 "--second-stage needs a linear classifier" --dataset synthetic --second-stage crt --classifier-loss ldam
-refused 2 "there is no --second-stage" --dataset synthetic --eval-only --load one.safetensors --second-stage ncm
+refused 2 "nothing for --second-stage" --dataset synthetic --eval-only --load one.safetensors --second-stage ncm
 refused 2 "--validation is '0.7'" --validation 0.7
 
 # ---- bf16: it comes to about the same loss and accuracy --------------------------------------------------------------
@@ -326,7 +334,7 @@ refused 2 "--quiet takes no value" --quiet=1
 refused 2 "'words' is not an option" words
 refused 2 "--dataset cifar10 needs --data" --dataset cifar10
 refused 2 "--eval-only needs --load" --eval-only
-refused 2 "nothing to --profile" --eval-only --load ce.safetensors --profile
+refused 2 "nothing for --profile" --eval-only --load ce.safetensors --profile
 refused 2 "--imbalance-profile is 'flat'" --imbalance-profile flat
 refused 2 "--warmup is 9" --warmup 9 --epochs 3
 

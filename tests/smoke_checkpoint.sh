@@ -45,13 +45,14 @@ refused() {
 
 # What a log says of the training: times, and where it was resumed, left out.
 training_of() {
-    sed -n '/"event":"epoch"\|"event":"second_stage"\|"event":"result"/p' "$1" |
+    sed -n '/"event":"step"\|"event":"epoch"\|"event":"second_stage"\|"event":"result"/p' "$1" |
         sed 's/"\(images_per_second\|seconds\|peak_rss_mib\)":[^,}]*//g'
 }
 
 same_run() { # NAME SAVE LOG: against the undisturbed run's
     cmp "$2" "$1.safetensors" || fail "$1: the weights are not those of an undisturbed run"
     training_of "$1.log" >want
+    grep -q '"event":"step"' want || fail "$1: the log has no step"
     training_of "$3" >got
     cmp want got || fail "$1: the log is not that of an undisturbed run: $(diff want got)"
 }
@@ -89,7 +90,7 @@ options_of() {
 }
 for kind in tsc proco paco psc; do
     # shellcheck disable=SC2046 # several words
-    small $(options_of $kind) --save $kind.safetensors --log $kind.log || fail "$kind: status $?"
+    small $(options_of $kind) --save $kind.safetensors --log $kind.log --log-steps 5 || fail "$kind: status $?"
 done
 
 # ---- kill -9 at random moments ---------------------------------------------------------------------------------------
@@ -105,8 +106,8 @@ while [ $done_kills -lt "$kills" ]; do
         while [ $finished = no ]; do
             # The whole command each time: it begins or goes on, whatever there is.
             # shellcheck disable=SC2046
-            exec_small $(options_of $kind) --save k.safetensors --log k.log --checkpoint ck --checkpoint-every $every --resume \
-                --threads $((1 + $(random 2))) --workers "$(random 3)" 2>output &
+            exec_small $(options_of $kind) --save k.safetensors --log k.log --log-steps 5 --checkpoint ck \
+                --checkpoint-every $every --resume --threads $((1 + $(random 2))) --workers "$(random 3)" 2>output &
             child=$!
             if [ $done_kills -lt "$kills" ] && [ $left -gt 0 ]; then
                 sleep "0.$(printf %03d "$((20 + $(random 480)))")"
@@ -136,7 +137,7 @@ echo "smoke_checkpoint: $done_kills kills in $trainings trainings"
 for signal in INT TERM; do
     rm -rf ck s.safetensors s.log
     # shellcheck disable=SC2046
-    exec_small $(options_of psc) --save s.safetensors --log s.log --checkpoint ck 2>output &
+    exec_small $(options_of psc) --save s.safetensors --log s.log --log-steps 5 --checkpoint ck 2>output &
     child=$!
     waits ck
     kill -$signal $child
@@ -152,7 +153,7 @@ done
 # ---- a finished run does its end again -------------------------------------------------------------------------------
 rm -rf ck p.safetensors p.log
 # shellcheck disable=SC2046
-small $(options_of paco) --save p.safetensors --log p.log --checkpoint ck --checkpoint-every 7
+small $(options_of paco) --save p.safetensors --log p.log --log-steps 5 --checkpoint ck --checkpoint-every 7
 same_run paco p.safetensors p.log
 resume ck --threads 1 || fail "--resume of a finished run: status $?"
 same_run paco p.safetensors p.log
@@ -165,7 +166,7 @@ refused 2 "--feature-loss is sc; the training in ck was begun with paco" --check
 refused 2 "ck holds checkpoints already: --resume" --checkpoint ck
 refused 2 "--resume needs --checkpoint" --resume
 refused 2 "--checkpoint takes one" --checkpoint new --seeds 1,2
-refused 2 "there is no --checkpoint" --checkpoint new --eval-only --load psc.safetensors
+refused 2 "nothing for --checkpoint" --checkpoint new --eval-only --load psc.safetensors
 refused 2 "--log is 'a #1'; with --checkpoint" --checkpoint new --log "a #1"
 refused 2 "--keep is '0'" --checkpoint new --keep 0
 [ ! -e new ] || fail "a refused command has made a directory"
@@ -179,7 +180,7 @@ resume new --log other.log || fail "--resume to a log that is there: status $?"
 # ---- damaged files: the checkpoint before, or a sentence -----------------------------------------------------------
 rm -rf ck d.safetensors d.log
 # shellcheck disable=SC2046
-small $(options_of tsc) --save d.safetensors --log d.log --checkpoint ck --checkpoint-every 9
+small $(options_of tsc) --save d.safetensors --log d.log --log-steps 5 --checkpoint ck --checkpoint-every 9
 bad=$(newest ck)
 cp -r ck good
 truncate -s -1 "$bad"
@@ -219,7 +220,7 @@ if (trap '' XFSZ && ulimit -f 100) 2>/dev/null; then
     grep -q 'File too large' output || fail "a disk that is full at the beginning: $(cat output)"
     [ "$(find ck -type f | wc -l)" -eq 0 ] || fail "a disk that is full leaves $(ls ck)"
     # shellcheck disable=SC2046
-    exec_small $(options_of psc) --log f.log --checkpoint ck --checkpoint-every 2 2>output &
+    exec_small $(options_of psc) --log f.log --log-steps 5 --checkpoint ck --checkpoint-every 2 2>output &
     child=$!
     waits ck
     kill -9 $child
@@ -240,7 +241,7 @@ fi
 # ---- a directory that goes away while training: it goes on, and says so ----------------------------------------------
 rm -rf ck g.log
 # shellcheck disable=SC2046
-exec_small $(options_of psc) --log g.log --checkpoint ck --checkpoint-every 2 2>output &
+exec_small $(options_of psc) --log g.log --log-steps 5 --checkpoint ck --checkpoint-every 2 2>output &
 child=$!
 waits ck
 mv ck away

@@ -105,6 +105,13 @@ page nulls.log 'no test yet' <<'END'
 {"event":"start","dataset":null,"epochs":null,"class_counts":null}
 {"event":"epoch","epoch":1,"loss":null}
 END
+page steps.log 'class="line" d="M' <<'END'
+{"event":"start","epochs":1}
+{"event":"step","epoch":1,"step":10,"steps":40,"alpha":1,"loss":3,"loss_feature":3,"loss_classifier":null}
+{"event":"step","epoch":1,"step":20,"steps":40,"alpha":1,"loss":2,"loss_feature":2,"loss_classifier":null}
+{"event":"step","epoch":1,"step":30,"steps":0,"alpha":1,"loss":1.5}
+{"event":"step","epoch":1,"step":40,"steps":40,"alpha":1,"loss":1}
+END
 page unknown.log 'no test yet' <<'END'
 {"event":"start","later":{"x":[1,"2"]}}
 {"event":"of a later version","epoch":"one"}

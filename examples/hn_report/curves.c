@@ -11,40 +11,47 @@ enum { POINTS_MAX = 800, MARKERS_MAX = 40 };
 
 struct panel {
     const char *title, *text, *unit;
-    size_t offset; /* in struct epoch_row */
+    size_t offset; /* in struct log_row */
     bool share;    /* from 0 to 1         */
     bool best;     /* a ring at the best epoch by validation */
+    bool steps;    /* of the steps, where a log has them */
 };
 
-static double value_at(const struct trial *trial, size_t epoch, const struct panel *panel)
+static double value_at(const struct log_rows *rows, size_t k, const struct panel *panel)
 {
-    return *(const double *)(const void *)((const char *)&trial->epochs[epoch] + panel->offset);
+    return *(const double *)(const void *)((const char *)&rows->row[k] + panel->offset);
 }
 
-static bool has_values(const struct trial *trial, const struct panel *panel)
+static bool has_values(const struct log_rows *rows, const struct panel *panel)
 {
-    for (size_t k = 0; k < trial->epoch_count; ++k)
-        if (!isnan(value_at(trial, k, panel)) && !isnan(trial->epochs[k].number))
+    for (size_t k = 0; k < rows->count; ++k)
+        if (!isnan(value_at(rows, k, panel)) && !isnan(rows->row[k].at))
             return true;
     return false;
 }
 
-/* A line through the epochs that have a value, with markers where they are few. */
+static const struct log_rows *rows_of(const struct trial *trial, const struct panel *panel)
+{
+    return panel->steps && has_values(&trial->steps, panel) ? &trial->steps : &trial->epochs;
+}
+
+/* A line through the rows that have a value, with markers where they are few. */
 static void draw_curve(struct plot *plot, const struct trial *trial, const struct panel *panel, int series)
 {
-    const size_t stride = trial->epoch_count / POINTS_MAX + 1;
+    const struct log_rows *rows = rows_of(trial, panel);
+    const size_t stride = rows->count / POINTS_MAX + 1;
     const double best = panel->best ? trial_number(trial, "best_epoch") : NAN;
     size_t shown = 0;
     plot_series(plot->out, "g", series);
     fputs("<path class=\"line\" d=\"", plot->out);
-    for (size_t k = 0; k < trial->epoch_count; ++k) {
-        const double x = trial->epochs[k].number, y = value_at(trial, k, panel);
-        if (plot_shows(plot, x, y) && (k % stride == 0 || k + 1 == trial->epoch_count))
+    for (size_t k = 0; k < rows->count; ++k) {
+        const double x = rows->row[k].at, y = value_at(rows, k, panel);
+        if (plot_shows(plot, x, y) && (k % stride == 0 || k + 1 == rows->count))
             fprintf(plot->out, "%s%.1f %.1f", shown++ == 0 ? "M" : "L", plot_x(plot, x), plot_y(plot, y));
     }
     fputs("\"/>\n", plot->out);
-    for (size_t k = 0; k < trial->epoch_count; ++k) {
-        const double x = trial->epochs[k].number, y = value_at(trial, k, panel);
+    for (size_t k = 0; k < rows->count; ++k) {
+        const double x = rows->row[k].at, y = value_at(rows, k, panel);
         if (!plot_shows(plot, x, y))
             continue;
         if (shown <= MARKERS_MAX)
@@ -64,12 +71,14 @@ static bool draw_panel(FILE *out, const struct page *page, const struct panel *p
     plot.x.whole = true;
     for (size_t i = 0; i < page_shown(page); ++i) {
         const struct trial *trial = &page->logs->trials[i];
-        has[i] = has_values(trial, panel);
+        const struct log_rows *rows = rows_of(trial, panel);
+        has[i] = has_values(rows, panel);
         any |= has[i];
-        for (size_t k = 0; k < trial->epoch_count && has[i]; ++k)
-            if (!isnan(value_at(trial, k, panel))) {
-                axis_cover(&plot.x, trial->epochs[k].number);
-                axis_cover(&plot.y, value_at(trial, k, panel));
+        plot.x.whole &= rows == &trial->epochs;
+        for (size_t k = 0; k < rows->count && has[i]; ++k)
+            if (!isnan(value_at(rows, k, panel))) {
+                axis_cover(&plot.x, rows->row[k].at);
+                axis_cover(&plot.y, value_at(rows, k, panel));
             }
     }
     if (!any)
@@ -105,14 +114,15 @@ static void draw_panels(FILE *out, const struct page *page, const struct panel *
 void section_training(FILE *out, const struct page *page)
 {
     static const struct panel panels[] = {
-        {"Loss.", "Of both branches, weighted by alpha; mean over the steps of an epoch.", "loss",
-         offsetof(struct epoch_row, loss), false, false},
+        {"Loss.",
+         "Of both branches, weighted by alpha; mean over the steps of an epoch, or of steps where the log has them.",
+         "loss", offsetof(struct log_row, loss), false, false, true},
         {"Alpha.", "The weight of the feature branch; the classifier has the rest.", "alpha",
-         offsetof(struct epoch_row, alpha), true, false},
+         offsetof(struct log_row, alpha), true, false, true},
         {"Loss of the feature branch.", "Losses of different kinds do not compare.", "loss",
-         offsetof(struct epoch_row, loss_feature), false, false},
-        {"Loss of the classifier.", "Without its weight.", "loss", offsetof(struct epoch_row, loss_classifier), false,
-         false},
+         offsetof(struct log_row, loss_feature), false, false, true},
+        {"Loss of the classifier.", "Without its weight.", "loss", offsetof(struct log_row, loss_classifier), false,
+         false, true},
     };
     draw_panels(out, page, panels, sizeof panels / sizeof panels[0], "No log has an epoch yet.");
 }
@@ -121,10 +131,10 @@ void section_accuracy(FILE *out, const struct page *page)
 {
     static const struct panel panels[] = {
         {"Test images.", "Top-1 accuracy. Ring: the best epoch by validation.", "top-1 accuracy, %",
-         offsetof(struct epoch_row, top1), false, true},
+         offsetof(struct log_row, top1), false, true, false},
         {"Validation images.",
          "Mean of the classes' accuracies, on training images that were held out. Ring: the best epoch.",
-         "balanced accuracy, %", offsetof(struct epoch_row, validation), false, true},
+         "balanced accuracy, %", offsetof(struct log_row, validation), false, true, false},
     };
     draw_panels(out, page, panels, sizeof panels / sizeof panels[0], "No log has a test yet.");
 }

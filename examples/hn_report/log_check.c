@@ -30,8 +30,10 @@ static const struct rule {
     {"epochs", NUMBER},
     {"seed", NUMBER},
     {"class_counts", LIST},
-    /* epoch, second_stage, result */
+    /* epoch, step, second_stage, result */
     {"epoch", NUMBER},
+    {"step", NUMBER},
+    {"steps", NUMBER},
     {"alpha", NUMBER},
     {"loss", NUMBER},
     {"loss_feature", NUMBER},
@@ -111,7 +113,7 @@ static bool fits(const json_t *value, enum kind kind)
 
 static bool is_used(const char *event)
 {
-    static const char *const used[] = {"start", "epoch", "second_stage", "result", "seeds"};
+    static const char *const used[] = {"start", "epoch", "step", "second_stage", "result", "seeds"};
     for (size_t i = 0; i < sizeof used / sizeof used[0]; ++i)
         if (strcmp(event, used[i]) == 0)
             return true;

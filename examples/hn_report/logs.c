@@ -80,25 +80,32 @@ static int add_trial(struct reading *r)
     return 0;
 }
 
-static int add_epoch(struct trial *trial, const json_t *event)
+static int add_row(struct log_rows *rows, const json_t *event, double at)
 {
-    if (trial->epoch_count == trial->epoch_room) {
-        const size_t room = trial->epoch_room == 0 ? 64 : 2 * trial->epoch_room;
-        struct epoch_row *epochs = realloc(trial->epochs, room * sizeof *epochs);
-        if (epochs == NULL)
+    if (rows->count == rows->room) {
+        const size_t room = rows->room == 0 ? 64 : 2 * rows->room;
+        struct log_row *row = realloc(rows->row, room * sizeof *row);
+        if (row == NULL)
             return -1;
-        trial->epochs = epochs;
-        trial->epoch_room = room;
+        rows->row = row;
+        rows->room = room;
     }
-    trial->epochs[trial->epoch_count++] = (struct epoch_row){number_of(json_object_get(event, "epoch")),
-                                                             number_of(json_object_get(event, "alpha")),
-                                                             number_of(json_object_get(event, "loss")),
-                                                             number_of(json_object_get(event, "loss_feature")),
-                                                             number_of(json_object_get(event, "loss_classifier")),
-                                                             number_of(json_object_get(event, "top1")),
-                                                             number_of(json_object_get(event, "validation")),
-                                                             number_of(json_object_get(event, "images_per_second"))};
+    rows->row[rows->count++] = (struct log_row){at,
+                                                number_of(json_object_get(event, "alpha")),
+                                                number_of(json_object_get(event, "loss")),
+                                                number_of(json_object_get(event, "loss_feature")),
+                                                number_of(json_object_get(event, "loss_classifier")),
+                                                number_of(json_object_get(event, "top1")),
+                                                number_of(json_object_get(event, "validation")),
+                                                number_of(json_object_get(event, "images_per_second"))};
     return 0;
+}
+
+/* Where a step ends, in epochs. */
+static double end_of_step(const json_t *event)
+{
+    const double epoch = number_of(json_object_get(event, "epoch")), steps = number_of(json_object_get(event, "steps"));
+    return steps > 0.0 ? epoch - 1.0 + number_of(json_object_get(event, "step")) / steps : NAN;
 }
 
 static void replace(json_t **place, json_t *event)
@@ -111,7 +118,7 @@ static void replace(json_t **place, json_t *event)
 static int take_event(struct reading *r, json_t *event)
 {
     const char *name = json_string_value(json_object_get(event, "event"));
-    const bool start = strcmp(name, "start") == 0, epoch = strcmp(name, "epoch") == 0;
+    const bool start = strcmp(name, "start") == 0, epoch = strcmp(name, "epoch") == 0, step = strcmp(name, "step") == 0;
     const bool result = strcmp(name, "result") == 0;
     r->events++;
     if (strcmp(name, "seeds") == 0) {
@@ -125,9 +132,11 @@ static int take_event(struct reading *r, json_t *event)
         return -1;
     if (start)
         replace(&r->trial->start, event);
-    if (epoch && add_epoch(r->trial, event) != 0)
+    if (epoch && add_row(&r->trial->epochs, event, number_of(json_object_get(event, "epoch"))) != 0)
         return -1;
-    if ((!start && !epoch) || (epoch && json_is_number(json_object_get(event, "top1"))))
+    if (step && add_row(&r->trial->steps, event, end_of_step(event)) != 0)
+        return -1;
+    if ((!start && !epoch && !step) || (epoch && json_is_number(json_object_get(event, "top1"))))
         replace(&r->trial->result, event);
     r->trial->finished |= result;
     return 0;
@@ -262,7 +271,8 @@ void logs_free(struct logs *logs)
     for (size_t i = 0; i < logs->count; ++i) {
         json_decref(logs->trials[i].start);
         json_decref(logs->trials[i].result);
-        free(logs->trials[i].epochs);
+        free(logs->trials[i].epochs.row);
+        free(logs->trials[i].steps.row);
         free(logs->trials[i].label);
     }
     free(logs->trials);

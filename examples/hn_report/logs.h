@@ -6,9 +6,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Numbers that are missing are NAN. */
-struct epoch_row {
-    double number, alpha, loss, loss_feature, loss_classifier, top1, validation, images_per_second;
+/* Of an epoch or a step; at: where it ends, in epochs. Numbers that are missing are NAN. */
+struct log_row {
+    double at, alpha, loss, loss_feature, loss_classifier, top1, validation, images_per_second;
+};
+
+struct log_rows {
+    struct log_row *row;
+    size_t count, room;
 };
 
 /* One run; a log of --seeds has several. */
@@ -17,8 +22,8 @@ struct trial {
     json_t *start;         /* that event, NULL when it is missing                               */
     json_t *result;        /* the last event with scores; NULL before the first                 */
     bool finished;         /* that was the result                                               */
-    struct epoch_row *epochs;
-    size_t epoch_count, epoch_room;
+    struct log_rows epochs;
+    struct log_rows steps; /* none, unless --log-steps had them written */
 };
 
 struct logs {

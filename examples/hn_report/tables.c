@@ -100,7 +100,7 @@ static void parameters_cell(FILE *out, double parameters)
 static void epochs_cell(FILE *out, const struct trial *trial)
 {
     const double planned = trial_number(trial, "epochs");
-    const double done = trial->epoch_count > 0 ? trial->epochs[trial->epoch_count - 1].number : NAN;
+    const double done = trial->epochs.count > 0 ? trial->epochs.row[trial->epochs.count - 1].at : NAN;
     if (isnan(done) || done == planned) {
         number_cell(out, "%.0f", planned, false);
         return;
@@ -113,9 +113,9 @@ static void epochs_cell(FILE *out, const struct trial *trial)
 static double mean_speed(const struct trial *trial)
 {
     double sum = 0.0, count = 0.0;
-    for (size_t i = 0; i < trial->epoch_count; ++i)
-        if (!isnan(trial->epochs[i].images_per_second)) {
-            sum += trial->epochs[i].images_per_second;
+    for (size_t i = 0; i < trial->epochs.count; ++i)
+        if (!isnan(trial->epochs.row[i].images_per_second)) {
+            sum += trial->epochs.row[i].images_per_second;
             count += 1.0;
         }
     return count > 0.0 ? sum / count : NAN;

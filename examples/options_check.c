@@ -1,0 +1,91 @@
+/* options_check.c -- which options exclude or need each other: what no single row of the table can see. */
+#include "options.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Whether a recipe's line gives a text back as it is: to it a blank and # begin a comment. */
+static bool fits_a_line(const char *text)
+{
+    const size_t length = strlen(text);
+    return text[strcspn(text, "\r\n")] == '\0' && strchr(" \t#", text[0]) == NULL &&
+           strchr(" \t", text[length - 1]) == NULL && strstr(text, " #") == NULL && strstr(text, "\t#") == NULL;
+}
+
+/* A checkpoint keeps options as a recipe's lines. */
+static int check_texts(const struct options *o)
+{
+    for (size_t i = 0; i < option_row_count; ++i) {
+        const char *text =
+            option_rows[i].kind == OPTION_TEXT ? *(const char *const *)((const char *)o + option_rows[i].offset) : NULL;
+        if (text != NULL && !fits_a_line(text)) {
+            complain(
+                "--%s is '%s'; with --checkpoint it must have no line break, no blank at an end and no # after one",
+                option_rows[i].name, text);
+            return -1;
+        }
+    }
+    return 0;
+}
+
+/* --eval-only trains nothing, --seeds makes several networks: the option that has no meaning beside it, or NULL. */
+static const char *idle_option(const struct options *o)
+{
+    const struct {
+        const char *name;
+        bool given, trains, one_network;
+    } rows[] = {{"save", o->save != NULL, true, true},
+                {"checkpoint", o->checkpoint != NULL, true, true},
+                {"second-stage", o->second_stage != SECOND_NONE, true, false},
+                {"profile", o->profile, true, false},
+                {"log-steps", o->log_steps > 0, true, false},
+                {"features", o->features != NULL, false, true},
+                {"export", o->export_to != NULL, false, true},
+                {"eval-only", o->eval_only, false, true}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; ++i)
+        if (rows[i].given && ((o->eval_only && rows[i].trains) || (o->seeds.count > 0 && rows[i].one_network)))
+            return rows[i].name;
+    return NULL;
+}
+
+static int refuse_idle(const struct options *o)
+{
+    const char *name = idle_option(o);
+    if (name == NULL)
+        return 0;
+    if (o->seeds.count > 0)
+        complain("--seeds makes several networks; --%s takes one", name);
+    else
+        complain("--eval-only trains nothing, so there is nothing for --%s", name);
+    return -1;
+}
+
+int options_check(const struct options *o)
+{
+    if (refuse_idle(o) != 0 || (o->checkpoint != NULL && check_texts(o) != 0))
+        return -1;
+    for (int32_t i = 0; i < o->seeds.count; ++i)
+        if (o->seeds.value[i] != floor(o->seeds.value[i])) {
+            complain("--seeds has %g; a seed is a whole number", o->seeds.value[i]);
+            return -1;
+        }
+    if (o->data == NULL && o->dataset != SYNTHETIC)
+        complain("--dataset %s needs --data DIR, the directory of its files", options_dataset_name(o));
+    else if (o->dataset == IMAGE_LIST && (o->train_list == NULL || o->test_list == NULL))
+        complain("--dataset image-list needs --%s FILE", o->train_list == NULL ? "train-list" : "test-list");
+    else if (o->eval_only && o->load == NULL)
+        complain("--eval-only needs --load FILE, the weights to test");
+    else if (o->resume && o->checkpoint == NULL)
+        complain("--resume needs --checkpoint DIR, the directory to go on from");
+    else if (o->log_steps > 0 && o->log == NULL)
+        complain("--log-steps needs --log FILE, the log to write the steps to");
+    else if (o->second_stage != SECOND_NONE && o->classifier_loss == CLASSIFIER_LDAM)
+        complain("--second-stage needs a linear classifier; --classifier-loss ldam has a normalised one");
+    else if (o->second_stage == SECOND_TAU && isnan(o->tau) && o->validation == 0.0)
+        complain("--second-stage tau needs --validation SHARE to choose tau by, or --tau TAU");
+    else if (o->warmup > (double)o->epochs)
+        complain("--warmup is %g; it must not be longer than --epochs, %lld", o->warmup, (long long)o->epochs);
+    else
+        return 0;
+    return -1;
+}
