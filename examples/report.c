@@ -45,14 +45,28 @@ static void print_scores(const struct scores *scores)
     print_value("few", "%.2f", 100.0 * scores->report.few);
 }
 
+enum { COUNTS_MAX = 20 }; /* of more classes only the largest and the smallest is told */
+
+static void print_counts(const int64_t *counts, int32_t classes)
+{
+    int64_t most = counts[0], least = counts[0];
+    for (int32_t c = 0; c < classes; ++c) {
+        most = counts[c] > most ? counts[c] : most;
+        least = counts[c] < least ? counts[c] : least;
+        if (classes <= COUNTS_MAX)
+            printf("%s%lld", c > 0 ? " " : "", (long long)counts[c]);
+    }
+    if (classes > COUNTS_MAX)
+        printf("%d classes of %lld to %lld", (int)classes, (long long)most, (long long)least);
+}
+
 static void print_start(const struct run *run)
 {
     const struct options *o = &run->options;
     printf("ResNet-%d, %.2f M parameters\n%s: %lld training images (", (int)options_depth(o),
            1e-6 * (double)hn_hybrid_param_total(run->network), options_dataset_name(o),
            (long long)hn_dataset_count(run->data.train));
-    for (int32_t c = 0; c < run->data.classes; ++c)
-        printf("%s%lld", c > 0 ? " " : "", (long long)run->data.counts[c]);
+    print_counts(run->data.counts, run->data.classes);
     printf("), %lld test images\n", (long long)hn_dataset_count(run->data.test));
     fflush(stdout);
 }
