@@ -2,7 +2,6 @@
 #include "report.h"
 
 #include <math.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -209,56 +208,6 @@ int report_result(const struct run *run, const struct outcome *outcome)
     }
     event_number(run->log, "seconds", seconds);
     event_number(run->log, "peak_rss_mib", mib);
-    return event_end(run->log);
-}
-
-/* Means and sample standard deviations of one score over the runs, in per cent; NAN where it does not exist. */
-struct spread {
-    double mean, deviation;
-};
-
-static struct spread spread_of(const struct outcome *outcomes, int32_t count, size_t offset)
-{
-    double sum = 0.0, squares = 0.0;
-    for (int32_t i = 0; i < count; ++i)
-        sum += 100.0 * *(const double *)(const void *)((const char *)&outcomes[i].last.report + offset);
-    const double mean = sum / count;
-    for (int32_t i = 0; i < count; ++i) {
-        const double value = 100.0 * *(const double *)(const void *)((const char *)&outcomes[i].last.report + offset);
-        squares += (value - mean) * (value - mean);
-    }
-    return (struct spread){mean, count > 1 ? sqrt(squares / (count - 1)) : NAN};
-}
-
-int report_seeds(const struct run *run, const struct outcome *outcomes, int32_t count)
-{
-    static const struct {
-        const char *name, *key;
-        size_t offset;
-    } scores[] = {{"top-1", "top1", offsetof(hn_metrics_report, top1)},
-                  {"many", "many", offsetof(hn_metrics_report, many)},
-                  {"medium", "medium", offsetof(hn_metrics_report, medium)},
-                  {"few", "few", offsetof(hn_metrics_report, few)},
-                  {"macro-F1", "macro_f1", offsetof(hn_metrics_report, macro_f1)},
-                  {"ECE", "ece", offsetof(hn_metrics_report, ece)}};
-    char key[64];
-    if (!run->options.quiet)
-        printf("%d seeds, mean and standard deviation:", (int)count);
-    event_begin(run->log, "seeds");
-    event_numbers(run->log, "seeds", run->options.seeds.value, count);
-    for (size_t i = 0; i < sizeof scores / sizeof scores[0]; ++i) {
-        const struct spread s = spread_of(outcomes, count, scores[i].offset);
-        if (!run->options.quiet && isnan(s.mean))
-            printf("  %s -", scores[i].name);
-        else if (!run->options.quiet)
-            printf("  %s %.2f +- %.2f", scores[i].name, s.mean, s.deviation);
-        snprintf(key, sizeof key, "%s_mean", scores[i].key);
-        event_number(run->log, key, s.mean);
-        snprintf(key, sizeof key, "%s_deviation", scores[i].key);
-        event_number(run->log, key, s.deviation);
-    }
-    if (!run->options.quiet)
-        putchar('\n');
     return event_end(run->log);
 }
 

@@ -45,7 +45,5 @@ int report_epoch(struct run *run, const struct epoch *epoch, const struct scores
 /* After a second stage: its own scores, beside those of the training before. */
 int report_second_stage(struct run *run, const struct scores *scores, double tau);
 int report_result(const struct run *run, const struct outcome *outcome);
-/* The runs of --seeds together: means and standard deviations. */
-int report_seeds(const struct run *run, const struct outcome *outcomes, int32_t count);
 
 #endif

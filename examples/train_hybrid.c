@@ -3,10 +3,11 @@
  *
  * Here are its beginning and end; option_rows.c has what can be asked for, options.c how it is read, recipe.c options under
  * one name, resume.c those of a training that goes on, run.c a whole run, data.c the images, network.c the network,
- * training.c the epochs, checkpoints.c what is kept of them, second_stage.c what may follow, report.c what is told.     */
+ * training.c the epochs, checkpoints.c what is kept of them, second_stage.c what may follow, report.c what is told,
+ * seeds.c several such runs.                                                                                            */
 #include "report.h"
+#include "seeds.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -25,25 +26,6 @@ static void catch_interrupts(void)
     sigemptyset(&action.sa_mask);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
-}
-
-/* One run for each seed. */
-static int run_seeds(struct run *run)
-{
-    const struct number_list *seeds = &run->options.seeds;
-    struct outcome *outcomes = calloc(OPTION_LIST_MAX, sizeof *outcomes);
-    int code = outcomes == NULL ? FAILED : DONE;
-    if (outcomes == NULL)
-        complain("not enough memory for %d runs", (int)seeds->count);
-    for (int32_t i = 0; i < seeds->count && code == DONE; ++i) {
-        struct run one = {.options = run->options, .log = run->log, .interrupted = &interrupted, .started = now()};
-        one.options.seed = (int64_t)seeds->value[i];
-        code = run_whole(&one, &outcomes[i]);
-    }
-    if (code == DONE && report_seeds(run, outcomes, seeds->count) != 0)
-        code = FAILED;
-    free(outcomes);
-    return code;
 }
 
 /* Between parallel regions OpenMP's threads spin, and take the cores from the threads that prepare images (and from
@@ -68,7 +50,7 @@ int main(int argc, char **argv)
     if (run.options.log != NULL && (run.log = event_log_open(run.options.log, run.options.log_bytes)) == NULL)
         code = FAILED;
     if (code == DONE)
-        code = run.options.seeds.count > 0 ? run_seeds(&run) : run_whole(&run, &outcome);
+        code = run.options.seeds.count > 0 ? seeds_run(&run) : run_whole(&run, &outcome);
     if (event_log_close(run.log) != 0 && code == DONE)
         code = FAILED;
     options_release(&run.options);
