@@ -37,6 +37,16 @@ static inline int64_t bench_number(const char *text, int64_t low, int64_t high, 
     return value;
 }
 
+/* Likewise a number; NaN is none. */
+static inline double bench_real(const char *text, double low, double high, void (*usage)(void))
+{
+    char *end;
+    const double value = strtod(text, &end);
+    if (end == text || *end != '\0' || !(value >= low && value <= high))
+        usage();
+    return value;
+}
+
 /* A line of /proc/self/status, "VmRSS:" or "VmHWM:", in bytes. Where there is none, getrusage's peak: exec hands that on from
  * the process before, so a small program that a large one starts would seem not to grow.                              */
 static inline double bench_process_bytes(const char *key)

@@ -142,15 +142,6 @@ static void usage(void)
     exit(2);
 }
 
-static int64_t number(const char *text, int64_t most)
-{
-    char *end;
-    const long long value = strtoll(text, &end, 10);
-    if (end == text || *end != '\0' || value < 1 || value > most)
-        usage();
-    return value;
-}
-
 static const char *one_of(const char *text, const char *first, const char *second)
 {
     if (strcmp(text, first) != 0 && strcmp(text, second) != 0)
@@ -174,13 +165,13 @@ int main(int argc, char **argv)
             s.precision = strcmp(one_of(optarg, "f32", "bf16"), "f32") == 0 ? HN_F32 : HN_BF16;
             break;
         case 'b':
-            s.batch = number(optarg, 1 << 20);
+            s.batch = bench_number(optarg, 1, 1 << 20, usage);
             break;
         case 't':
-            s.threads = (int32_t)number(optarg, 1024);
+            s.threads = (int32_t)bench_number(optarg, 1, 1024, usage);
             break;
         case 'r':
-            s.repeats = (int32_t)number(optarg, 1000000);
+            s.repeats = (int32_t)bench_number(optarg, 1, 1000000, usage);
             break;
         default:
             usage();

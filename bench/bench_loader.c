@@ -46,24 +46,24 @@ static settings parse(int argc, char **argv)
             s.data = optarg;
             break;
         case 'i':
-            s.imbalance = strtod(optarg, NULL);
+            s.imbalance = bench_real(optarg, 1, 1e6, usage);
             break;
         case 'b':
-            s.batch = strtoll(optarg, NULL, 10);
+            s.batch = bench_number(optarg, 1, 65536, usage);
             break;
         case 'v':
-            s.views = (int32_t)strtol(optarg, NULL, 10);
+            s.views = (int32_t)bench_number(optarg, 1, 16, usage);
             break;
         case 'w':
-            s.workers = (int32_t)strtol(optarg, NULL, 10);
+            s.workers = (int32_t)bench_number(optarg, 0, 64, usage);
             break;
         case 'n':
-            s.batches = (int32_t)strtol(optarg, NULL, 10);
+            s.batches = (int32_t)bench_number(optarg, PARTS, 1000000, usage);
             break;
         default:
             usage();
         }
-    if (optind != argc || s.batches < PARTS)
+    if (optind != argc)
         usage();
     return s;
 }

@@ -192,8 +192,6 @@ static void run(struct bench *b)
         kind = strcmp(kinds[k].name, b->loss) == 0 ? &kinds[k] : kind;
     if (kind == NULL)
         fail("--loss must be one of sc, sc_contrast, psc, bcl");
-    if (b->n < 1 || b->classes < 1 || b->dim < 1 || b->repeats < 1 || b->repeats > MAX_REPEATS)
-        fail("--n, --classes and --dim must be positive, and --repeats from 1 to 1000");
     const int64_t others = kind->y_by_classes * b->classes;
     b->keys = kind->keys_by_n * b->n + kind->keys_by_classes * b->classes;
     b->z = normal(1, b->n * b->dim);
@@ -209,6 +207,13 @@ static void run(struct bench *b)
     free(b->dy);
     free(b->labels);
     free(b->key_labels);
+}
+
+static void usage(void)
+{
+    fprintf(stderr, "usage: bench_loss [--loss sc|sc_contrast|psc|bcl] [--n N] [--classes C] [--dim D] [--threads T]\n"
+                    "                  [--repeats R] [--temperature TAU] [--forward-only]\n");
+    exit(2);
 }
 
 /* BLAS outside the library must use one thread, the library has its own: so the program starts itself once more. */
@@ -238,21 +243,19 @@ int main(int argc, char **argv)
         if (strcmp(argv[i], "--loss") == 0)
             b.loss = value;
         else if (strcmp(argv[i], "--n") == 0)
-            b.n = strtoll(value, NULL, 10);
+            b.n = bench_number(value, 1, 1 << 24, usage);
         else if (strcmp(argv[i], "--classes") == 0)
-            b.classes = strtoll(value, NULL, 10);
+            b.classes = bench_number(value, 1, 1 << 24, usage);
         else if (strcmp(argv[i], "--dim") == 0)
-            b.dim = strtoll(value, NULL, 10);
+            b.dim = bench_number(value, 1, 1 << 16, usage);
         else if (strcmp(argv[i], "--threads") == 0)
-            b.threads = (int32_t)strtol(value, NULL, 10);
+            b.threads = (int32_t)bench_number(value, 1, 1024, usage);
         else if (strcmp(argv[i], "--repeats") == 0)
-            b.repeats = (int)strtol(value, NULL, 10);
+            b.repeats = (int)bench_number(value, 1, MAX_REPEATS, usage);
         else if (strcmp(argv[i], "--temperature") == 0)
-            b.temperature = strtof(value, NULL);
-        else {
-            fprintf(stderr, "bench_loss: no option %s; the head of bench_loss.c lists them\n", argv[i]);
-            return 2;
-        }
+            b.temperature = (float)bench_real(value, 1e-3, 1e3, usage);
+        else
+            usage();
         ++i;
     }
     run(&b);

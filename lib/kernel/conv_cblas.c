@@ -12,6 +12,7 @@
 #include "kernel/columns.h"
 #include "kernel/elementwise.h"
 #include "kernel/gemm.h"
+#include "kernel/weight_order.h"
 
 #include <string.h>
 
@@ -73,66 +74,29 @@ static bool reversible(const hni_conv *g)
     return g->stride == 1 && g->kernel_height == g->kernel_width && g->padding < g->kernel_height;
 }
 
-/* ---- weights ----------------------------------------------------------------------------------------------------- */
+/* ---- orders of the weights ---------------------------------------------------------------------------------------- */
 
-/* w, [out, in, taps], in another order. */
-typedef struct packing {
-    const hni_conv *g;
-    int64_t out_stride, in_stride, tap_stride;
-    bool turned; /* taps in reverse order: the kernel turned by 180 degrees */
-    const float *w;
-    float *dw;
-    float *packed;
-} packing;
-
-static packing tap_in_out(const hni_conv *g, float *packed)
+static hni_weight_order tap_in_out(const hni_conv *g)
 {
-    return (packing){.g = g, .out_stride = 1, .in_stride = g->out, .tap_stride = g->in * g->out, .packed = packed};
+    return (hni_weight_order){
+        g->out, g->in, taps(g), .out_stride = 1, .in_stride = g->out, .tap_stride = g->in * g->out};
 }
 
-static packing out_tap_in(const hni_conv *g, float *packed)
+static hni_weight_order out_tap_in(const hni_conv *g)
 {
-    return (packing){.g = g, .out_stride = depth(g), .in_stride = 1, .tap_stride = g->in, .packed = packed};
+    return (hni_weight_order){g->out, g->in, taps(g), .out_stride = depth(g), .in_stride = 1, .tap_stride = g->in};
 }
 
-static packing turned_tap_out_in(const hni_conv *g, float *packed)
+static hni_weight_order turned_tap_out_in(const hni_conv *g)
 {
-    return (packing){
-        .g = g, .out_stride = g->in, .in_stride = 1, .tap_stride = g->in * g->out, .turned = true, .packed = packed};
+    return (hni_weight_order){
+        g->out, g->in, taps(g), .out_stride = g->in, .in_stride = 1, .tap_stride = g->in * g->out, .turned = true};
 }
 
-static packing turned_in_tap_out(const hni_conv *g, float *packed)
+static hni_weight_order turned_in_tap_out(const hni_conv *g)
 {
-    return (packing){
-        .g = g, .out_stride = 1, .in_stride = taps(g) * g->out, .tap_stride = g->out, .turned = true, .packed = packed};
-}
-
-static void pack_channel(void *arg, int64_t out, int32_t thread)
-{
-    const packing *p = arg;
-    (void)thread;
-    int64_t count = taps(p->g), tap_stride = p->turned ? -p->tap_stride : p->tap_stride;
-    for (int64_t in = 0; in < p->g->in; ++in) {
-        const float *w = p->w + (out * p->g->in + in) * count;
-        float *packed = p->packed + out * p->out_stride + in * p->in_stride;
-        packed += p->turned ? (count - 1) * p->tap_stride : 0;
-        for (int64_t t = 0; t < count; ++t)
-            packed[t * tap_stride] = w[t];
-    }
-}
-
-static void add_unpacked_channel(void *arg, int64_t out, int32_t thread)
-{
-    const packing *p = arg;
-    (void)thread;
-    int64_t count = taps(p->g), tap_stride = p->turned ? -p->tap_stride : p->tap_stride;
-    for (int64_t in = 0; in < p->g->in; ++in) {
-        float *dw = p->dw + (out * p->g->in + in) * count;
-        const float *packed = p->packed + out * p->out_stride + in * p->in_stride;
-        packed += p->turned ? (count - 1) * p->tap_stride : 0;
-        for (int64_t t = 0; t < count; ++t)
-            dw[t] += packed[t * tap_stride];
-    }
+    return (hni_weight_order){
+        g->out, g->in, taps(g), .out_stride = 1, .in_stride = taps(g) * g->out, .tap_stride = g->out, .turned = true};
 }
 
 /* ---- the engine -------------------------------------------------------------------------------------------------- */
@@ -231,9 +195,8 @@ static hn_status forward(hn_context *context, int32_t num_threads, const hni_con
                          void *y, void *scratch, const hni_conv_visit *after)
 {
     (void)context;
-    packing p = tap_in_out(g, scratch);
-    p.w = w;
-    hni_parallel(num_threads, g->out, pack_channel, &p);
+    const hni_weight_order order = tap_in_out(g);
+    hni_weights_pack(num_threads, &order, w, scratch);
     job j = {.g = g,
              .visit = after,
              .block = block_pixels(g),
@@ -346,17 +309,15 @@ static hn_status backward(hn_context *context, int32_t num_threads, const hni_co
              .cols = (char *)partials + (size_t)chunks * weight_bytes(g),
              .column_bytes = column_bytes(&r)};
     if (dx != NULL) {
-        packing p = turn ? turned_tap_out_in(g, packed) : out_tap_in(g, packed);
-        p.w = w;
-        hni_parallel(num_threads, g->out, pack_channel, &p);
+        const hni_weight_order order = turn ? turned_tap_out_in(g) : out_tap_in(g);
+        hni_weights_pack(num_threads, &order, w, packed);
     }
     hni_parallel(num_threads, chunks, backward_chunk, &j);
     if (dw == NULL)
         return HN_OK;
     hni_accumulate_all(num_threads, weights(g), chunks, weight_bytes(g), partials);
-    packing p = turn ? turned_in_tap_out(g, partials) : out_tap_in(g, partials);
-    p.dw = dw;
-    hni_parallel(num_threads, g->out, add_unpacked_channel, &p);
+    const hni_weight_order order = turn ? turned_in_tap_out(g) : out_tap_in(g);
+    hni_weights_add(num_threads, &order, partials, dw);
     return HN_OK;
 }
 
