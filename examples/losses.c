@@ -15,6 +15,7 @@ static hn_status create_sc(hn_loss **out, hn_context *context, const struct opti
     hn_loss_sc_options sc;
     hn_loss_sc_options_init(&sc, sizeof sc);
     sc.temperature = (float)o->temperature;
+    sc.reduction = o->reduction;
     return hn_loss_create_sc(out, context, &sc);
 }
 
@@ -23,6 +24,7 @@ static hn_status create_psc(hn_loss **out, hn_context *context, const struct opt
     hn_loss_psc_options psc;
     hn_loss_psc_options_init(&psc, sizeof psc);
     psc.temperature = (float)o->temperature;
+    psc.reduction = o->reduction;
     psc.include_own = o->psc_include_own;
     psc.prototypes_per_class = (int32_t)o->prototypes;
     psc.assign = o->assign;
@@ -34,6 +36,7 @@ static hn_status create_bcl(hn_loss **out, hn_context *context, const struct opt
     hn_loss_bcl_options bcl;
     hn_loss_bcl_options_init(&bcl, sizeof bcl);
     bcl.temperature = (float)o->temperature;
+    bcl.reduction = o->reduction;
     return hn_loss_create_bcl(out, context, classes, dim, &bcl);
 }
 
@@ -42,6 +45,7 @@ static hn_status create_kcl(hn_loss **out, hn_context *context, const struct opt
     hn_loss_kcl_options kcl;
     hn_loss_kcl_options_init(&kcl, sizeof kcl);
     kcl.temperature = (float)o->temperature;
+    kcl.reduction = o->reduction;
     kcl.target_weight = o->feature_loss == FEATURE_TSC ? tsc_target_weight : 0.0f;
     return hn_loss_create_kcl(out, context, classes, dim, &kcl, o->queue);
 }
@@ -52,6 +56,7 @@ static hn_status create_paco(hn_loss **out, hn_context *context, const struct op
     hn_loss_paco_options paco;
     hn_loss_paco_options_init(&paco, sizeof paco);
     paco.temperature = (float)o->temperature;
+    paco.reduction = o->reduction;
     paco.logit_temperature =
         (float)o->temperature; /* the centres' logits are products of unit rows, as the keys' are */
     return hn_loss_create_paco(out, context, data->classes, dim, data->counts, &paco, o->queue);
@@ -63,6 +68,7 @@ static hn_status create_proco(hn_loss **out, hn_context *context, const struct o
     hn_loss_proco_options proco;
     hn_loss_proco_options_init(&proco, sizeof proco);
     proco.temperature = (float)o->temperature;
+    proco.reduction = o->reduction;
     return hn_loss_create_proco(out, context, data->classes, dim, data->counts, &proco);
 }
 

@@ -10,6 +10,8 @@ static hn_status add_feature_branch(hn_hybrid_parts *parts, hn_context *context,
     hn_projection_options projection;
     hn_projection_options_init(&projection, sizeof projection);
     projection.in = features;
+    projection.hidden = o->projection_hidden;
+    projection.out = o->projection_out;
     hn_status status = hn_projection_create(&parts->projection, context, &projection);
     if (status != HN_OK)
         return status;

@@ -49,6 +49,11 @@ const struct option_row option_rows[] = {
     {"temperature", OPTION_REAL, AT(temperature), "auto", 0.001, 1000, "T",
      "of the feature loss; auto, as in the papers: 0.1, but 1 for psc on sets\n"
      "of 10 classes, 0.07 for kcl and tsc, 0.05 for paco"},
+    {"reduction", OPTION_CHOICE, AT(reduction), "mean", 0, 0, "mean|sum",
+     "of the feature loss over its anchors; the paper writes a sum, which takes\na smaller --lr"},
+    {"projection-hidden", OPTION_INTEGER, AT(projection_hidden), "0", 0, 65536, "N",
+     "width of the projection head's hidden layer; 0: the backbone's output"},
+    {"projection-out", OPTION_INTEGER, AT(projection_out), "128", 1, 65536, "N", "width of the embeddings that it makes"},
     {"psc-include-own", OPTION_SWITCH, AT(psc_include_own), NULL, 0, 0, "",
      "psc: keep the own class in the denominator (the paper leaves it out)"},
     {"prototypes", OPTION_INTEGER, AT(prototypes), "1", 1, 1000, "M", "psc: prototypes of each class"},

@@ -59,6 +59,8 @@ struct options {
     int32_t classifier_sampler;            /* HN_SAMPLER_* + 1; never 0 after options_read                           */
     int32_t feature_sampler;               /* HN_SAMPLER_*                                                           */
     double temperature;
+    int32_t reduction; /* HN_REDUCE_*; of the feature loss */
+    int64_t projection_hidden, projection_out;
     bool psc_include_own;
     int32_t assign; /* HN_ASSIGN_* */
     int64_t prototypes, queue, drw_epoch, views;

@@ -108,6 +108,11 @@ expect "--micro-batch: loss" "$(field parts.log epoch loss)" '*[0-9]*'
 cmp -s hybrid-sc.safetensors parts.safetensors && fail "--micro-batch 12 changed nothing, not even batch norm"
 small --method hybrid-sc --micro-batch 64 --save whole.safetensors
 cmp hybrid-sc.safetensors whole.safetensors || fail "--micro-batch of the whole batch is not the whole batch"
+for option in "--reduction sum" "--projection-hidden 48" "--projection-out 32"; do
+    # shellcheck disable=SC2086
+    small --method hybrid-psc $option --log head.log --save head.safetensors || fail "$option: status $?"
+    [ "$(field head.log epoch loss_feature)" != "$(field hybrid-psc.log epoch loss_feature)" ] || fail "$option changed nothing"
+done
 small --method hybrid-psc --prototypes 3 --log loss.log --save three.safetensors
 cmp -s hybrid-psc.safetensors three.safetensors && fail "--prototypes 3 changed nothing"
 small --method hybrid-sc --transition fixed --alpha 0.25 --log loss.log
