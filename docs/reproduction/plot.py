@@ -1,0 +1,68 @@
+#!/usr/bin/env python3
+"""Draws logs of train_hybrid with gnuplot: their losses and, where there are tests, the top-1 accuracy, by epoch; a log that
+has single steps (--log-steps) by step, with the mean of 20 steps over them.
+
+usage: plot.py OUT.svg LOG.jsonl...
+"""
+import json
+import os
+import subprocess
+import sys
+
+COLOURS = ["#c04030", "#2060b0", "#308040", "#806000", "#7040a0"]
+SMOOTH = 20
+PANELS = [("loss_feature", "loss of the feature branch"), ("loss_classifier", "loss of the classifier branch"),
+          ("top1", "top-1 accuracy, %")]
+
+
+def read(path):
+    """Name, whether by step, and points of each panel."""
+    with open(path, encoding="utf-8") as lines:
+        events = [json.loads(line) for line in lines]
+    steps = [event for event in events if event["event"] == "step"]
+    points = {}
+    for key, _ in PANELS:
+        if steps and key != "top1":
+            rows = [((e["epoch"] - 1) * e["steps"] + e["step"], e[key]) for e in steps]
+        else:
+            rows = [(e["epoch"], e[key]) for e in events if e["event"] == "epoch" and not steps]
+        points[key] = [(x, y) for x, y in rows if y is not None]
+    plain = not any(e.get("loss_feature") is not None for e in events)
+    if plain:  # one branch: its loss is the only one
+        points["loss_classifier"] = [(e["epoch"], e["loss"]) for e in events if e["event"] == "epoch"]
+    return os.path.splitext(os.path.basename(path))[0], bool(steps), points
+
+
+def means(points):
+    return [(points[i][0], sum(y for _, y in points[i - SMOOTH + 1:i + 1]) / SMOOTH) for i in range(SMOOTH - 1, len(points))]
+
+
+def block(name, points):
+    return f"${name} << END\n" + "\n".join(f"{x} {y}" for x, y in points) + "\nEND\n"
+
+
+out, runs = sys.argv[1], [read(path) for path in sys.argv[2:]]
+data, panels = "", ""
+shown = [(key, title) for key, title in PANELS if any(points[key] for _, _, points in runs)]
+for key, title in shown:
+    plots = []
+    for number, (name, by_step, points) in enumerate(runs):
+        if not points[key]:
+            continue
+        colour = COLOURS[number % len(COLOURS)]
+        data += block(f"{key}{number}", points[key])
+        if by_step:
+            data += block(f"mean_{key}{number}", means(points[key]))
+            plots.append(f"${key}{number} using 1:2 with dots lc rgb '{colour}' notitle")
+            plots.append(f"$mean_{key}{number} using 1:2 with lines lw 2 lc rgb '{colour}' title '{name}'")
+        else:
+            plots.append(f"${key}{number} using 1:2 with lines lw 1.5 lc rgb '{colour}' title '{name}'")
+    by = "step" if any(by_step for _, by_step, _ in runs) else "epoch"
+    panels += f"set title '{title}'\nset xlabel '{by}'\nset key {'bottom' if key == 'top1' else 'top'} right\nplot {', '.join(plots)}\n"
+script = f"""{data}
+set terminal svg size {330 * len(shown)},330 font 'sans,12'
+set output '{out}'
+set multiplot layout 1,{len(shown)}
+set grid
+{panels}"""
+subprocess.run(["gnuplot"], input=script, text=True, check=True)
