@@ -88,6 +88,39 @@ START_TEST(ignored_rows_have_loss_and_gradient_zero)
 }
 END_TEST
 
+/* Values of rows and keys that are left out may be anything. KCL compares with keys of no class, too. */
+START_TEST(ignored_rows_may_hold_anything)
+{
+    for (int32_t raw = 0; raw <= subject->loss->spherical; ++raw) {
+        hnt_batch b = subject->make(7, HNT_MIDDLE, 1), c = subject->make(7, HNT_MIDDLE, 1);
+        if (raw)
+            b.o.normalize = c.o.normalize = 0;
+        for (int m = HNT_Z; m <= HNT_T; ++m) {
+            const int32_t *labels = m == HNT_Y ? c.key_labels : c.labels;
+            if (labels == NULL || subject->loss->gradient[m] == NULL || (m == HNT_Y && subject->loss == &hnt_kcl))
+                continue;
+            for (int64_t i = 0; i < c.m[m].rows; ++i)
+                for (int64_t k = 0; labels[i] < 0 && k < c.m[m].cols; ++k)
+                    c.m[m].x[i * c.m[m].ld + k] = k % 2 == 0 ? NAN : INFINITY;
+        }
+        hnt_ok(hnt_call(&b));
+        hnt_ok(hnt_call(&c));
+        ck_assert_double_eq(c.loss, b.loss);
+        for (int m = 0; m < HNT_MATRICES; ++m) {
+            if (subject->loss->gradient[m] == NULL)
+                continue;
+            float *got = hnt_gradient(&c.m[m]), *want = hnt_gradient(&b.m[m]);
+            for (int64_t k = 0; k < b.m[m].given * b.m[m].cols; ++k)
+                hnt_check(got[k] == want[k], subject->loss->gradient[m]);
+            free(got);
+            free(want);
+        }
+        hnt_drop(&b);
+        hnt_drop(&c);
+    }
+}
+END_TEST
+
 START_TEST(zero_rows_have_gradient_zero)
 {
     hnt_batch b = subject->make(6, HNT_MIDDLE, 0);
@@ -242,6 +275,7 @@ void hnt_contract(const hnt_subject *s, TCase *unit, TCase *property, TCase *rep
     tcase_add_test(unit, null_options_are_the_defaults);
     tcase_add_test(unit, no_row_no_loss);
     tcase_add_test(unit, ignored_rows_have_loss_and_gradient_zero);
+    tcase_add_test(unit, ignored_rows_may_hold_anything);
     tcase_add_test(unit, gradients_are_scaled_and_added);
     tcase_add_test(unit, outputs_may_be_left_out);
     hnt_refusals(s, unit);

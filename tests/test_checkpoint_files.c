@@ -26,8 +26,12 @@ static bool exists(const char *path)
 START_TEST(old_ones_go_when_the_new_one_is_whole)
 {
     RIG_DIRECTORIES;
-    static const char *const strangers[] = {"notes.txt", "checkpoint-1-2.safetensors.bak", "checkpoint-x-2.safetensors",
-                                            "checkpoint-00000001-00000001.safetensors.tmpfile"};
+    static const char *const strangers[] = {"notes.txt",
+                                            "checkpoint-1-2.safetensors.bak",
+                                            "checkpoint-x-2.safetensors",
+                                            "checkpoint-00000001-00000001.safetensors.tmpfile",
+                                            "checkpoint-0-7.safetensors",
+                                            "checkpoint-000000000-00000006.safetensors"};
     char path[300], left[400];
     rig r;
     rig_open(&r, CE);

@@ -36,6 +36,15 @@ START_TEST(tau_scales_norms)
 }
 END_TEST
 
+START_TEST(a_row_that_would_be_infinite_is_refused)
+{
+    float weight[2 * 2] = {3.0f, 4.0f, 1e-30f, 0.0f};
+    hn_matf w = {weight, 2, 2, 2};
+    hnt_fails(hn_tau_normalize(&w, 3.0), HN_E_NONFINITE, "row 1 has the length 1e-30; with tau 3");
+    ck_assert(weight[0] == 3.0f && weight[1] == 4.0f && weight[2] == 1e-30f);
+}
+END_TEST
+
 static void fill(float *features, int32_t *labels)
 {
     hnt_normal(2, features, ROWS * DIM);
@@ -112,6 +121,7 @@ static Suite *suite(void)
     Suite *s = suite_create("decoupled");
     TCase *unit = hnt_case(s, "unit");
     tcase_add_test(unit, tau_scales_norms);
+    tcase_add_test(unit, a_row_that_would_be_infinite_is_refused);
     tcase_add_test(unit, nearest_means_agree);
     tcase_add_test(unit, mistakes_are_named);
     return s;

@@ -173,6 +173,65 @@ START_TEST(misuse_is_named)
 }
 END_TEST
 
+static hn_context *engine_context(int32_t engine)
+{
+    hn_context_options o;
+    hn_context *context = NULL;
+    hn_context_options_init(&o, sizeof o);
+    o.num_threads = 1;
+    o.engine = engine;
+    hnt_ok(hn_context_create(&context, &o));
+    return context;
+}
+
+/* Forward and backward of a small ResNet that was made in one context, by an executor of another. */
+static void run_elsewhere(int32_t made_by, int32_t run_by, int32_t precision, float features[4 * 64])
+{
+    hn_context *home = engine_context(made_by), *away = engine_context(run_by);
+    hn_resnet_cifar_options o;
+    hn_layer *layer = NULL;
+    hn_exec *exec = NULL;
+    const hn_desc input = {HN_F32, 4, {4, 16, 16, 3}}, output = {HN_F32, 2, {4, 64}};
+    hn_tensor *x = NULL, *dy = NULL;
+    const hn_tensor *y = NULL;
+    hn_rng rng;
+    hn_resnet_cifar_options_init(&o, sizeof o);
+    o.depth = 8;
+    o.precision = precision;
+    hnt_ok(hn_resnet_cifar_create(&layer, home, &o));
+    hn_rng_seed(&rng, 5, 0);
+    hnt_ok(hn_layer_init_params(layer, &rng));
+    hnt_ok(hn_exec_create(&exec, away, layer, &input, HN_MODE_TRAIN));
+    hnt_ok(hn_tensor_create(&x, away, &input));
+    hnt_ok(hn_tensor_create(&dy, away, &output));
+    hnt_normal(6, hn_tensor_data(x), hn_tensor_count(x));
+    hnt_normal(7, hn_tensor_data(dy), hn_tensor_count(dy));
+    hnt_ok(hn_exec_forward(exec, x, &y));
+    memcpy(features, hn_tensor_cdata(y), 4 * 64 * sizeof *features);
+    hnt_ok(hn_exec_backward(exec, dy, NULL));
+    hn_tensor_destroy(x);
+    hn_tensor_destroy(dy);
+    hn_exec_destroy(exec);
+    hn_layer_destroy(layer);
+    hn_context_destroy(away);
+    hn_context_destroy(home);
+}
+
+/* What has been planned is what runs, whichever engine the executor's own context would take. */
+START_TEST(a_convolution_keeps_the_engine_of_its_context)
+{
+    static const int32_t engines[] = {HN_ENGINE_CBLAS, HN_ENGINE_DIRECT, HN_ENGINE_AUTO};
+    float home[4 * 64], away[4 * 64];
+    for (int a = 0; a < 3; ++a)
+        for (int b = 0; b < 3; ++b) {
+            const int32_t precision = engines[a] == HN_ENGINE_CBLAS ? HN_F32 : HN_BF16;
+            run_elsewhere(engines[a], engines[a], precision, home);
+            run_elsewhere(engines[a], engines[b], precision, away);
+            ck_assert_mem_eq(home, away, sizeof home);
+        }
+}
+END_TEST
+
 START_TEST(nothing_is_allocated_after_creation)
 {
     hnt_counter counter = {.fail_at = -1};
@@ -212,6 +271,7 @@ static Suite *suite(void)
     TCase *unit = hnt_case(s, "unit");
     tcase_add_test(unit, forward_and_backward_follow_the_product);
     tcase_add_test(unit, misuse_is_named);
+    tcase_add_test(unit, a_convolution_keeps_the_engine_of_its_context);
     tcase_add_test(unit, memory_that_was_not_planned_is_refused);
     tcase_add_test(hnt_case(s, "oom"), nothing_is_allocated_after_creation);
     return s;

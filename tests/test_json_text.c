@@ -1,6 +1,7 @@
 /* What is wrong with a text that jansson refuses, and what is UTF-8. Memory that runs out is in test_failing_malloc.c. */
 #include "support.h"
 
+#include "base/utf8.h"
 #include "io/json_text.h"
 
 #include <string.h>
@@ -84,7 +85,7 @@ START_TEST(utf8_is_what_jansson_takes)
         for (int i = 0, rest = n; i < 4; ++i, rest /= BYTES)
             text[i] = (char)bytes[rest % BYTES];
         json_t *value = json_string(text);
-        hnt_check(hni_json_is_utf8(text) == (value != NULL), "%02x %02x %02x %02x", text[0] & 0xff, text[1] & 0xff,
+        hnt_check(hni_utf8_valid(text) == (value != NULL), "%02x %02x %02x %02x", text[0] & 0xff, text[1] & 0xff,
                   text[2] & 0xff, text[3] & 0xff);
         json_decref(value);
     }

@@ -33,7 +33,10 @@ START_TEST(figures_by_hand)
 {
     hn_context *context = hnt_context(1);
     hn_metrics *m = filled(context, train_counts);
-    hn_metrics_report r = {.struct_size = sizeof r};
+    hn_metrics_report r = {.struct_size = 0, .images = -1};
+    hnt_fails(hn_metrics_get(m, &r), HN_E_ARG, "report->struct_size is 0");
+    ck_assert_int_eq(r.images, -1);
+    r.struct_size = sizeof r;
     hnt_ok(hn_metrics_get(m, &r));
     ck_assert_int_eq(r.images, 7);
     hnt_close_d("top1", r.top1, 5.0 / 7, 1e-12);

@@ -173,7 +173,8 @@ static const refused headers[] = {
     {"{\"a\":" ENTRY("BOOL", "[1]", "[0,1]") "}", 1, "a is of dtype BOOL"},
     {"{\"a\":" ENTRY("f32", "[1]", "[0,4]") "}", 4, "a is of dtype f32"},
     {"{\"num_batches_tracked.x\":" ENTRY("U64", "[1]", "[0,8]") "}", 8, "of dtype U64"},
-    {"{\"a\":" ENTRY("U8", "[2]", "[0,2]") ",\"b\":" ENTRY("U8", "[2]", "[1,3]") "}", 3, "overlap at byte 2"},
+    {"{\"a\":" ENTRY("U8", "[2]", "[0,2]") ",\"b\":" ENTRY("U8", "[2]", "[1,3]") "}", 3,
+     "overlap: up to b they take 4 of 3 bytes"},
     {"{\"a\":" ENTRY("U8", "[2]", "[0,2]") ",\"b\":" ENTRY("U8", "[2]", "[0,2]") "}", 2, "overlap"},
     {"{\"a\":" ENTRY("U8", "[1]", "[2,3]") ",\"b\":" ENTRY("U8", "[1]", "[0,1]") "}", 3, "leave a hole at byte 1"},
     {"{\"a\":" ENTRY("U8", "[1]", "[1,2]") "}", 2, "leave a hole at byte 0"},
@@ -191,6 +192,34 @@ START_TEST(wrong_headers_are_refused)
     hnt_place p = hnt_new_place("a.safetensors");
     craft(p.file, headers[_i].header, headers[_i].data);
     hnt_fails(try_open(p.file), HN_E_FORMAT, headers[_i].sentence);
+}
+END_TEST
+
+/* Each of many tensors claims all of the data: there is memory for no more than one. */
+START_TEST(data_claimed_twice_takes_no_memory)
+{
+    enum { DATA = 1 << 16, TENSORS = 200 };
+    char *text = hnt_alloc(TENSORS * 100 + 8 + DATA);
+    size_t length = (size_t)sprintf(text + 8, "{");
+    for (int i = 0; i < TENSORS; ++i)
+        length +=
+            (size_t)sprintf(text + 8 + length, "%s\"a%d\":{\"dtype\":\"U8\",\"shape\":[%d],\"data_offsets\":[0,%d]}",
+                            i > 0 ? "," : "", i, DATA, DATA);
+    length += (size_t)sprintf(text + 8 + length, "}");
+    for (int i = 0; i < 8; ++i)
+        text[i] = (char)(length >> 8 * i);
+    memset(text + 8 + length, 0, DATA);
+    hnt_place place = hnt_new_place("a.safetensors");
+    hnt_write_file(place.file, text, 8 + length + DATA);
+    hnt_counter counter = {.fail_at = -1};
+    hn_context *context = NULL;
+    hn_safetensors *file = NULL;
+    hnt_ok(hnt_counting_context(&context, &counter, 1));
+    const int64_t before = counter.calls;
+    hnt_fails(hn_safetensors_open(&file, context, place.file), HN_E_FORMAT, "overlap: up to a1 they take");
+    ck_assert_int_lt(counter.calls - before, 20);
+    hn_context_destroy(context);
+    free(text);
 }
 END_TEST
 
@@ -456,6 +485,7 @@ static Suite *suite(void)
     tcase_add_test(unit, what_is_written_comes_back);
     tcase_add_loop_test(unit, wrong_headers_are_refused, 0, HEADERS);
     tcase_add_test(unit, unusual_headers_are_taken);
+    tcase_add_test(unit, data_claimed_twice_takes_no_memory);
     tcase_add_test(unit, every_truncation_is_refused);
     tcase_add_test(unit, every_changed_byte_is_survived);
     tcase_add_test(unit, header_lengths_are_checked);

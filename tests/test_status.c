@@ -54,6 +54,11 @@ START_TEST(sentence_is_one_line)
 {
     (void)hni_fail(HN_E_FORMAT, "a label is \"%s\"", "\x1b[2J\r\n\t\x7f\x01 \xc3\xa9");
     ck_assert_str_eq(hn_last_error(), "a label is \"?[2J????? \xc3\xa9\"");
+    /* U+009B is another ESC [; U+00A0 is the first that does nothing; then what is no UTF-8, and a character cut in two. */
+    (void)hni_fail(HN_E_FORMAT, "%s",
+                   "\xc2\x9b"
+                   "2J \xc2\xa0 \x9b \xff \xe2\x82\xac \xe2\x82");
+    ck_assert_str_eq(hn_last_error(), "??2J \xc2\xa0 ? ? \xe2\x82\xac ??");
 }
 END_TEST
 

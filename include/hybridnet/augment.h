@@ -36,7 +36,8 @@ enum {
 typedef struct hn_augment_options {
     size_t struct_size;
     int32_t crop_padding;               /* > 0: pad by so many zeros (before normalisation) on each side and crop back
-                                           to the output's size at a random place; default 0                          */
+                                           to the output's size at a random place; at most the output's shorter side;
+                                           default 0                                                                  */
     int32_t flip;                       /* nonzero: mirror left-right with probability 1/2; default 0                 */
     float grayscale;                    /* probability of replacing RGB by its luma (Rec. 601, as Pillow's "L"); default
                                            0; no effect on images without 3 channels                                  */
@@ -49,26 +50,26 @@ typedef struct hn_augment_options {
                                            Others are resized: bilinear, antialiased, as Pillow's BILINEAR            */
     int32_t resize_shorter;             /* > 0, for evaluation: resize the shorter side to this, then cut height x width
                                            out of the centre, as torchvision's Resize and CenterCrop; at least the
-                                           larger of height and width; default 0                                      */
+                                           larger of height and width and at most 8192; default 0                     */
     int32_t resized_crop;               /* nonzero: cut out a random part and resize it to the output's size, as
                                            torchvision's RandomResizedCrop: ten attempts, then the central part whose
                                            ratio is nearest; not with resize_shorter; default 0                       */
     float scale_min, scale_max;         /* area of the part over that of the image, uniform; 0 < min <= max <= 1;
                                            default 0.08 and 1                                                         */
-    float ratio_min, ratio_max;         /* its width / height, uniform in the logarithm; 0 < min <= max;
+    float ratio_min, ratio_max;         /* its width / height, uniform in the logarithm; 0 < min <= max <= 1e6;
                                            default 3/4 and 4/3                                                        */
 
     /* ---- colour ---- */
     float jitter;                       /* probability of the four changes below, in an order drawn for each image, as
                                            torchvision's ColorJitter inside RandomApply; in [0, 1]; default 0         */
-    float brightness;                   /* factors uniform in [max(0, 1 - x), 1 + x]; >= 0; default 0: none.          */
+    float brightness;                   /* factors uniform in [max(0, 1 - x), 1 + x]; 0 .. 1000; default 0: none.     */
     float contrast;                     /* Formulas: Pillow's ImageEnhance.Brightness, Contrast and Color             */
     float saturation;
     float hue;                          /* shift uniform in [-x, x] turns of the hue circle, as torchvision's adjust_hue
                                            on Pillow images; in [0, 0.5]; default 0                                   */
     float blur;                         /* probability of a Gaussian blur as torchvision's GaussianBlur (some of the
                                            field use Pillow's, an approximation of one); in [0, 1]; default 0         */
-    float blur_sigma_min, blur_sigma_max; /* in pixels, uniform; 0 < min <= max; default 0.1 and 2 (SimCLR)           */
+    float blur_sigma_min, blur_sigma_max; /* in pixels, uniform; 0 < min <= max <= 1000; default 0.1 and 2 (SimCLR)   */
     int32_t blur_kernel;                /* its side, odd, below twice the output's shorter side; 0 (default): a tenth of
                                            the output's shorter side, made odd (SimCLR)                               */
 
@@ -79,7 +80,7 @@ typedef struct hn_augment_options {
                                            10 is 3 M here (BCL's and ProCo's m10 is 30)                               */
     int32_t fill;                       /* what operations move in from outside, 0 .. 255; default 0                  */
     int32_t cutout;                     /* > 0: side of a square of zeros (before normalisation) whose centre is uniform
-                                           over the image, cut at its edges (DeVries and Taylor 2017; 16 for CIFAR);
+                                           over the image, cut at its edges (DeVries and Taylor 2017; 16 for CIFAR); at most 8192;
                                            default 0                                                                  */
 } hn_augment_options;
 

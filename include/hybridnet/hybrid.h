@@ -67,7 +67,7 @@ HN_API void hn_hybrid_options_init(hn_hybrid_options *options, size_t struct_siz
 
 /* Puts the parts together: executors, optimizer over all parameters. On failure the parts stay the caller's.
  * Parameters are listed as the backbone's own names, "fc." + the classifier's, "projection." + the projection's, and the
- * feature loss's ("prototypes"). HN_E_SHAPE if the parts do not fit each other, HN_E_ARG, HN_E_NOMEM.                  */
+ * losses' own ("prototypes", "centers"), each once. HN_E_SHAPE if the parts do not fit each other, HN_E_ARG, HN_E_NOMEM.                  */
 HN_API HN_MUST_CHECK hn_status hn_hybrid_create(hn_hybrid **out, hn_context *context, const hn_hybrid_parts *parts,
                                                 const hn_hybrid_options *options);
 
@@ -76,7 +76,8 @@ HN_API HN_MUST_CHECK hn_status hn_hybrid_init_params(hn_hybrid *hybrid, const hn
 
 /* One training step at learning rate lr, with alpha in [0, 1] (0 without a projection). A branch whose weight is 0 is
  * not computed and its batch may be NULL; its own parameters go on by momentum and weight decay alone, as with a zero
- * gradient. Nothing is allocated once the losses' scratch has grown to the batch. losses may be NULL; losses->struct_size
+ * gradient. Nothing is allocated once the losses' scratch has grown to the batch (and the
+ * engine onednn has seen its number of rows). losses may be NULL; losses->struct_size
  * is the caller's to set.
  * HN_E_NONFINITE if what a head puts out is not finite (the sentence names branch, row and image), or a loss, or a gradient
  * (the parameter). On any failure no parameter, momentum or running statistic has changed: a batch can be left out. A loss
@@ -88,9 +89,9 @@ HN_API HN_MUST_CHECK hn_status hn_hybrid_step(hn_hybrid *hybrid, const hn_batch 
 HN_API HN_MUST_CHECK hn_status hn_hybrid_predict(hn_hybrid *hybrid, const hn_tensor *images, hn_matf *logits);
 
 /* What the backbone makes of n images in inference mode: features to look at, or to classify anew (decoupled.h); features:
- * n x hn_hybrid_feature_dim.                                                                                           */
+ * n x hn_hybrid_feature_dim. HN_E_SHAPE if the backbone's output is not f32 rows x width.                              */
 HN_API HN_MUST_CHECK hn_status hn_hybrid_features(hn_hybrid *hybrid, const hn_tensor *images, hn_matf *features);
-/* Columns of the backbone's output; 0 for NULL. */
+/* Columns of the backbone's output; 0 for NULL, and where it is not f32 rows x width. */
 HN_API int64_t hn_hybrid_feature_dim(const hn_hybrid *hybrid);
 
 /* frozen nonzero: from now on steps train the heads alone; the backbone is in inference mode (its batch norms use their
@@ -99,7 +100,8 @@ HN_API int64_t hn_hybrid_feature_dim(const hn_hybrid *hybrid);
  * HN_E_NOMEM.                                                                                                          */
 HN_API HN_MUST_CHECK hn_status hn_hybrid_freeze_backbone(hn_hybrid *hybrid, int32_t frozen);
 
-/* Adds the predictions for one epoch of a loader (one view, no random augmentation) to metrics. */
+/* Adds the predictions for one epoch of a loader (one view, no random augmentation) to metrics. After a failure metrics has the
+ * batches before it, and the loader stands in the middle of the epoch: reset the one, seek the other.                  */
 HN_API HN_MUST_CHECK hn_status hn_hybrid_evaluate(hn_hybrid *hybrid, hn_loader *loader, hn_metrics *metrics);
 
 /* The classifier, borrowed: for hn_layer_init_params before a second stage, or to read its weights. */

@@ -27,7 +27,7 @@ typedef struct hn_conv2d_options {
 
 typedef struct hn_batchnorm_options {
     size_t struct_size;
-    float eps;      /* > 0; default 1e-5                                                                       */
+    float eps;      /* in (0, 1]; default 1e-5                                                                 */
     float momentum; /* running = (1 - momentum) running + momentum batch, unbiased variance; in [0, 1]; default 0.1 */
     int32_t zero_weight; /* nonzero: "weight" begins as 0, which leaves a residual block its shortcut alone (Goyal et
                             al. 2017); default 0                                                                    */
@@ -94,7 +94,8 @@ HN_API HN_MUST_CHECK hn_status hn_cosine_linear_create(hn_layer **out, hn_contex
 /* N x H x W x C -> N x C, the mean over H x W. */
 HN_API HN_MUST_CHECK hn_status hn_global_avg_pool_create(hn_layer **out, hn_context *context);
 
-/* Max pooling with a square window; padding counts as minus infinity and is at most kernel / 2. The first maximum in
+/* Max pooling with a square window; padding counts as minus infinity and is at most kernel / 2; kernel and
+ * stride 1 .. 64. The first maximum in
  * row order gets the gradient.                                                                                         */
 HN_API HN_MUST_CHECK hn_status hn_max_pool_create(hn_layer **out, hn_context *context, int32_t kernel, int32_t stride,
                                                   int32_t padding);

@@ -13,12 +13,12 @@ typedef struct hn_loader_options {
     size_t struct_size;
     int64_t batch;                     /* images a batch, > 0; default 128                                            */
     int32_t views;                     /* augmented views of each image, 1 .. 16; default 1                           */
-    int32_t workers;                   /* worker threads; 0: batches are made in hn_loader_next itself; default 1     */
+    int32_t workers;                   /* worker threads, 0 .. 64; 0: batches are made in hn_loader_next itself; default 1 */
     int32_t prefetch;                  /* batches prepared ahead, 1 .. 64; default 2                                  */
     int32_t drop_last;                 /* nonzero: an epoch's last batch is left out if it is smaller; default 0      */
     uint64_t seed;                     /* of the augmentation; the stream of an image depends on (seed, epoch, position,
                                           view) alone                                                                 */
-    const hn_augment_options *augment; /* copied; NULL (default): pixels / 255. Images that differ in size
+    const hn_augment_options *augment; /* copied; NULL (default): pixels / 255. 1 to 4 channels. Images of differing sizes
                                           (hn_dataset_shape 0 x 0 x 3) need an output size there                      */
     const hn_augment_options *augment_later; /* of views 1, 2 ...; copied; the output's shape must be the same; NULL
                                                 (default): as view 0                                                  */

@@ -109,7 +109,7 @@ HN_API HN_MUST_CHECK hn_status hn_loss_begin_epoch(hn_loss *loss, int64_t epoch)
  * epoch. HN_E_UNSUPPORTED for a loss without such weights; HN_E_ARG, HN_E_NOMEM; on failure the old ones stay.       */
 HN_API HN_MUST_CHECK hn_status hn_loss_set_class_weights(hn_loss *loss, const float *weights);
 
-/* Learnable parameters of the loss: 1 for PSC and BCL, 0 for the others. */
+/* Learnable parameters of the loss: 1 for PSC, BCL and PaCo, 0 for the others. */
 HN_API int64_t hn_loss_param_count(const hn_loss *loss);
 /* Parameter `index`; param->struct_size is the caller's to set, its tensors are borrowed from the loss. HN_E_ARG. */
 HN_API HN_MUST_CHECK hn_status hn_loss_param(const hn_loss *loss, int64_t index, hn_param *param);

@@ -44,7 +44,7 @@ HN_BEGIN_DECLS
 HN_API HN_MUST_CHECK hn_status hn_class_weights_effective(const int64_t *counts, int64_t classes, double beta,
                                                           float *weights);
 
-/* Weights n_c^-power, scaled to sum to classes; power finite, 1: inverse frequency, 0.5: its square root. A class without
+/* Weights n_c^-power, scaled to sum to classes; power in [-16, 16], 1: inverse frequency, 0.5: its square root. A class without
  * images gets 0.                                                                                                        */
 HN_API HN_MUST_CHECK hn_status hn_class_weights_inverse(const int64_t *counts, int64_t classes, double power,
                                                         float *weights);
@@ -55,12 +55,12 @@ HN_API HN_MUST_CHECK hn_status hn_class_weights_deferred(const int64_t *counts, 
                                                          int64_t epoch, int64_t start_epoch, float *weights);
 
 /* adjustment_c = tau log pi_c, for hn_loss_ce's logit_adjustment (Ren et al. 2020, Menon et al. 2021: tau = 1). pi_c counts
- * as 1e-12 at least, so a class without images has a finite one. tau: finite.                                           */
+ * as 1e-12 at least, so a class without images has a finite one. |tau| <= 1e6.                                          */
 HN_API HN_MUST_CHECK hn_status hn_class_log_prior(const int64_t *counts, int64_t classes, double tau,
                                                   float *adjustment);
 
 /* margin_c = n_c^(-1/4), scaled so that the largest is max_margin (Cao et al. 2019: 0.5); a class without images has that of
- * one with a single image. max_margin: finite, >= 0.                                                                    */
+ * one with a single image. max_margin: in [0, 1e6].                                                                     */
 HN_API HN_MUST_CHECK hn_status hn_class_margins(const int64_t *counts, int64_t classes, double max_margin,
                                                 float *margin);
 

@@ -7,8 +7,8 @@
 typedef struct hn_resnet_cifar_options {
     size_t struct_size;
     int32_t depth;       /* 6n + 2 with n from 1: 8, 14, 20, 32 (default), 44, 56 ... up to 302 */
-    int32_t in_channels; /* 1 or more; default 3                                                */
-    int32_t width;       /* channels of the first stage; the others have 2x and 4x; default 16  */
+    int32_t in_channels; /* 1 to 4096; default 3                                                */
+    int32_t width;       /* channels of the first stage; the others have 2x and 4x; 1 to 4096; default 16 */
     int32_t precision;   /* of images inside the network: HN_F32 (default, as is 0) or HN_BF16  */
 } hn_resnet_cifar_options;
 
@@ -33,7 +33,7 @@ HN_API void hn_resnet_options_init(hn_resnet_options *options, size_t struct_siz
 
 /* 3x3 convolution, three stages of n basic blocks (strides 1, 2, 2; option-A shortcuts), global average pool:
  * N x H x W x in_channels -> N x 4*width. Parameter names are those of LDAM's and most others' resnet_cifar.py:
- * conv1.weight, bn1.*, layer1.0.conv1.weight, layer1.0.bn1.*, ... H and W are free, 8 or more.
+ * conv1.weight, bn1.*, layer1.0.conv1.weight, layer1.0.bn1.*, ... H and W are free.
  * HN_BF16: images, the network's inner images and their gradients are bf16, and so are the weights inside convolutions;
  * input, output, parameters, their gradients, statistics and every sum are f32. HN_E_UNSUPPORTED where the context's
  * engine cannot do that (hn_engine_supports).

@@ -22,11 +22,11 @@ typedef struct hn_metadata {
 
 HN_BEGIN_DECLS
 
-/* Reads and checks a file. Tensors of dtypes this library does not have are refused with their names. Big-endian hosts
- * see values in their own order. HN_E_IO, HN_E_FORMAT, HN_E_NOMEM, HN_E_UNSUPPORTED (a build without jansson).          */
+/* Reads and checks a file. Tensors of dtypes this library does not have are refused with their names; PyTorch's counters of
+ * batch norm (names that end in num_batches_tracked) are passed over. Big-endian hosts see values in their own order. HN_E_IO, HN_E_FORMAT, HN_E_NOMEM, HN_E_UNSUPPORTED (a build without jansson).          */
 HN_API HN_MUST_CHECK hn_status hn_safetensors_open(hn_safetensors **out, hn_context *context, const char *path);
 
-/* Number of tensors. */
+/* Number of tensors, counters of batch norm left out. */
 HN_API int64_t hn_safetensors_count(const hn_safetensors *file);
 /* Tensor index in the header's order; name and tensor are borrowed from the file. */
 HN_API HN_MUST_CHECK hn_status hn_safetensors_get(const hn_safetensors *file, int64_t index, const char **name,

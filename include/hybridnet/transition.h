@@ -26,7 +26,7 @@ typedef struct hn_transition_options {
                              1 ends at alpha = 0 exactly                                                                */
     int64_t total_epochs; /* > 0                                                                                        */
     double fixed;         /* FIXED: in [0, 1]; default 0.5                                                              */
-    double separate_at;   /* SEPARATE: in [0, 1]; default 0.6, BBN's 120 of 200 epochs                                   */
+    double separate_at;   /* SEPARATE: in [0, 1]; default 0.6: BBN's 120 of 200 epochs, where first_epoch is 0             */
     uint64_t seed;        /* BETA                                                                                       */
 } hn_transition_options;
 
@@ -40,7 +40,7 @@ HN_API HN_MUST_CHECK hn_status hn_transition_create(hn_transition **out, hn_cont
                                                     const hn_transition_options *options);
 
 /* alpha in [0, 1] at step `step` of epoch `epoch`, both from 0; a pure function of the options and the two. epochs
- * beyond the last give the last one's alpha. Any number of threads. HN_E_ARG for negative ones.                      */
+ * beyond the last give the last one's alpha (BETA goes on drawing). Any number of threads. HN_E_ARG for negative ones.                      */
 HN_API HN_MUST_CHECK hn_status hn_transition_alpha(const hn_transition *transition, int64_t epoch, int64_t step,
                                                    double *alpha);
 

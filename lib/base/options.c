@@ -24,6 +24,15 @@ hn_status hni_options_read(void *defaults, size_t current_size, const void *call
     return HN_OK;
 }
 
+hn_status hni_output_check(const void *caller, const char *function, const char *name)
+{
+    size_t size;
+    memcpy(&size, caller, sizeof size);
+    HNI_FAIL_IF(size < sizeof size || size > OPTIONS_MAX_BYTES, HN_E_ARG,
+                "%s: %s->struct_size is %zu; set it to the struct's size", function, name, size);
+    return HN_OK;
+}
+
 void hni_options_init(void *caller, size_t struct_size, const void *defaults, size_t current_size)
 {
     if (caller == NULL || struct_size < sizeof(size_t))

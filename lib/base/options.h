@@ -14,4 +14,7 @@ hn_status hni_options_read(void *defaults, size_t current_size, const void *call
  * zeroes a tail the library does not know. A NULL caller or struct_size below sizeof(size_t) does nothing.    */
 void hni_options_init(void *caller, size_t struct_size, const void *defaults, size_t current_size);
 
+/* Whether the caller has set struct_size of a struct that is to be filled: HN_E_ARG if not. name: for the sentence. */
+hn_status hni_output_check(const void *caller, const char *function, const char *name);
+
 #endif

@@ -1,6 +1,8 @@
 #include "base/error.h"
+#include "base/utf8.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 
 #if defined(_MSC_VER)
@@ -12,11 +14,24 @@
 /* The sentence lives in thread-local storage so that failing never allocates and never races. */
 static THREAD_LOCAL char last_error[512];
 
+/* U+0000 to U+001F, U+007F to U+009F: a terminal may obey the last as it obeys ESC [. */
+static bool controls(const char *character)
+{
+    const unsigned char first = (unsigned char)character[0], second = (unsigned char)character[1];
+    return first < 0x20 || first == 0x7f || (first == 0xc2 && second < 0xa0);
+}
+
 void hni_one_line(char *text)
 {
-    for (unsigned char *c = (unsigned char *)text; *c != '\0'; ++c)
-        if (*c < 0x20 || *c == 0x7f)
-            *c = '?';
+    while (*text != '\0') {
+        const size_t length = hni_utf8_length(text);
+        if (length > 0 && !controls(text)) {
+            text += length;
+            continue;
+        }
+        for (size_t i = 0; i < (length > 0 ? length : 1); ++i)
+            *text++ = '?';
+    }
 }
 
 hn_status hni_fail(hn_status status, const char *format, ...)

@@ -13,6 +13,9 @@ static const struct {
 } dtypes[] = {{HN_F32, 4, "f32"},   {HN_I32, 4, "i32"}, {HN_U8, 1, "u8"},
               {HN_BF16, 2, "bf16"}, {HN_F64, 8, "f64"}, {HN_I64, 8, "i64"}};
 
+/* Extents are int64_t, and sums of planned bytes are not checked in each layer: 2^64 is out of reach for both. */
+_Static_assert(sizeof(size_t) >= 8, "libhybridnet needs a 64-bit machine");
+
 enum { DTYPES = sizeof dtypes / sizeof dtypes[0] };
 
 size_t hn_dtype_bytes(int32_t dtype)

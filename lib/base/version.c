@@ -26,6 +26,9 @@ const char *hn_build_info(void)
 #ifdef _OPENMP
                     "; OpenMP"
 #endif
+#ifdef HNI_HAVE_ONEDNN
+                    "; oneDNN"
+#endif
 #ifdef HNI_HAVE_ZLIB
                     "; zlib"
 #endif

@@ -204,7 +204,8 @@ void hn_loader_tell(const hn_loader *loader, int64_t *epoch, int64_t *batch)
 hn_status hn_loader_seek(hn_loader *loader, int64_t epoch, int64_t batch)
 {
     HNI_FAIL_IF(loader == NULL, HN_E_ARG, "hn_loader_seek: loader is NULL");
-    HNI_FAIL_IF(epoch < 0, HN_E_ARG, "hn_loader_seek: epoch is %" PRId64, epoch);
+    HNI_FAIL_IF(epoch < 0 || epoch > INT64_MAX / 2, HN_E_ARG,
+                "hn_loader_seek: epoch is %" PRId64 "; it must be in [0, 2^62)", epoch);
     HNI_FAIL_IF(batch < 0 || batch > loader->batches, HN_E_ARG,
                 "hn_loader_seek: batch is %" PRId64 "; an epoch has %" PRId64, batch, loader->batches);
     pthread_mutex_lock(&loader->lock);

@@ -99,7 +99,8 @@ static void sync_directory(hni_atomic_file *f)
     }
     int descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (descriptor >= 0) {
-        (void)fsync(descriptor);
+        while (fsync(descriptor) != 0 && errno == EINTR) {
+        }
         (void)close(descriptor);
     }
     if (slash != NULL)

@@ -8,7 +8,4 @@
 /* json_loadb. NULL on failure; then *no_memory says whether the text was not at fault, else error tells what was. */
 json_t *hni_json_load(const char *text, size_t size, size_t flags, json_error_t *error, bool *no_memory);
 
-/* Whether a text is UTF-8, as JSON's strings have to be: no overlong form, no surrogate, nothing beyond U+10FFFF. */
-bool hni_json_is_utf8(const char *text);
-
 #endif

@@ -56,7 +56,7 @@ typedef struct reader {
     hn_safetensors *file;
     const char *path;
     hni_file *source;
-    uint64_t data_bytes;
+    uint64_t data_bytes, claimed; /* claimed: by the tensors so far */
     json_t *header;
     span *spans;
     int64_t span_count;
@@ -158,6 +158,11 @@ static hn_status read_entry(reader *r, const char *name, json_t *object)
     FORMAT_IF(begin > end || (uint64_t)end > r->data_bytes,
               "%s: %.64s lies at %" PRId64 " to %" PRId64 " of %" PRIu64 " bytes", r->path, name, begin, end,
               r->data_bytes);
+    /* Each byte belongs to one tensor: so many in all, whose memory then is no more than the file's. */
+    r->claimed += (uint64_t)(end - begin);
+    FORMAT_IF(r->claimed > r->data_bytes,
+              "%s: the tensors overlap: up to %.64s they take %" PRIu64 " of %" PRIu64 " bytes", r->path, name,
+              r->claimed, r->data_bytes);
     span *s = &r->spans[r->span_count++];
     *s = (span){(uint64_t)begin, (uint64_t)end, -1};
     int32_t known = hni_safetensors_dtype(json_string_value(dtype));

@@ -21,6 +21,7 @@ hn_status hn_safetensors_write(hn_context *context, const char *path, const hn_n
 
 #include "base/memory.h"
 #include "base/tensor.h"
+#include "base/utf8.h"
 #include "io/atomic_file.h"
 #include "io/json_text.h"
 
@@ -32,10 +33,10 @@ static const char function[] = "hn_safetensors_write";
 /* Puts value (stolen) under a new key. */
 static hn_status put(json_t *object, const char *what, const char *key, json_t *value)
 {
-    if (key == NULL || !hni_json_is_utf8(key) || json_object_get(object, key) != NULL) {
+    if (key == NULL || !hni_utf8_valid(key) || json_object_get(object, key) != NULL) {
         json_decref(value);
         HNI_FAIL_IF(key == NULL, HN_E_ARG, "%s: the name of a %s is NULL", function, what);
-        HNI_FAIL_IF(!hni_json_is_utf8(key), HN_E_ARG, "%s: the %s %s is not valid UTF-8", function, what, key);
+        HNI_FAIL_IF(!hni_utf8_valid(key), HN_E_ARG, "%s: the %s %s is not valid UTF-8", function, what, key);
         return hni_fail(HN_E_ARG, "%s: two %ss are named %s", function, what, key);
     }
     HNI_FAIL_IF(value == NULL || json_object_set_new(object, key, value) != 0, HN_E_NOMEM,
@@ -63,7 +64,7 @@ static hn_status make_header(json_t *header, const hn_named_tensor *tensors, int
         HNI_TRY(put(header, "tensor", "__metadata__", strings));
         for (int64_t i = 0; i < metadata_count; ++i) {
             HNI_FAIL_IF(metadata[i].value == NULL, HN_E_ARG, "%s: a metadata value is NULL", function);
-            HNI_FAIL_IF(!hni_json_is_utf8(metadata[i].value), HN_E_ARG, "%s: the value of %s is not valid UTF-8",
+            HNI_FAIL_IF(!hni_utf8_valid(metadata[i].value), HN_E_ARG, "%s: the value of %s is not valid UTF-8",
                         function, metadata[i].key == NULL ? "NULL" : metadata[i].key);
             HNI_TRY(put(strings, "metadata key", metadata[i].key, json_string(metadata[i].value)));
         }

@@ -38,7 +38,7 @@ hn_status hni_conv2d_options(hni_conv2d *c, const hn_conv2d_options *options, co
     int64_t channels = o.in_channels > o.out_channels ? o.in_channels : o.out_channels;
     HNI_FAIL_IF(channels * o.kernel * o.kernel > INT32_MAX, HN_E_ARG,
                 "%s: %" PRId64 " channels are too many for kernel %d", function, channels, (int)o.kernel);
-    *c = (hni_conv2d){.options = o};
+    c->options = o;
     return HN_OK;
 }
 
@@ -97,15 +97,14 @@ hn_status hni_conv2d_geometry(const hni_conv2d *c, const char *kind, const hn_de
     return HN_OK;
 }
 
-hn_status hni_conv2d_prepare(const hni_conv2d *c, hn_context *context, int32_t num_threads, const hni_conv *g,
-                             size_t *bytes)
+hn_status hni_conv2d_prepare(const hni_conv2d *c, int32_t num_threads, const hni_conv *g, size_t *bytes)
 {
-    const hni_conv_engine *engine = hni_conv_engine_for(context, g);
+    const hni_conv_engine *engine = hni_conv_engine_for(c->context, g);
     HNI_FAIL_IF(
         engine == NULL, HN_E_UNSUPPORTED,
         "conv2d: the engine %s cannot compute in bf16 here; auto and direct can, and onednn on a CPU with AVX512-BF16",
-        hn_engine_name(hn_context_engine(context)));
-    HNI_TRY(engine->prepare(context, num_threads, g, bytes));
+        hn_engine_name(hn_context_engine(c->context)));
+    HNI_TRY(engine->prepare(c->context, num_threads, g, bytes));
     const size_t bias = c->options.bias ? hni_bias_scratch_bytes(g->out) : 0;
     *bytes = *bytes > bias ? *bytes : bias;
     return HN_OK;
@@ -119,8 +118,8 @@ static int64_t pixels(const hni_conv *g)
 hn_status hni_conv2d_forward(const hni_conv2d *c, const hn_layer_call *call, const hni_conv *g, const void *x, void *y,
                              void *scratch, const hni_conv_visit *after)
 {
-    HNI_TRY(hni_conv_engine_for(call->context, g)
-                ->forward(call->context, call->num_threads, g, x, hn_tensor_cdata(c->weight), y, scratch, after));
+    HNI_TRY(hni_conv_engine_for(c->context, g)
+                ->forward(c->context, call->num_threads, g, x, hn_tensor_cdata(c->weight), y, scratch, after));
     if (c->bias != NULL)
         hni_bias_forward(call->num_threads, pixels(g), g->out, hn_tensor_cdata(c->bias), y);
     return HN_OK;
@@ -129,8 +128,8 @@ hn_status hni_conv2d_forward(const hni_conv2d *c, const hn_layer_call *call, con
 hn_status hni_conv2d_backward(const hni_conv2d *c, const hn_layer_call *call, const hni_conv *g, const void *x,
                               const void *dy, void *dx, void *scratch, const hni_conv_visit *before)
 {
-    HNI_TRY(hni_conv_engine_for(call->context, g)
-                ->backward(call->context, call->num_threads, g, x, hn_tensor_cdata(c->weight), dy, dx,
+    HNI_TRY(hni_conv_engine_for(c->context, g)
+                ->backward(c->context, call->num_threads, g, x, hn_tensor_cdata(c->weight), dy, dx,
                            hn_tensor_data(c->dweight), scratch, before));
     if (c->bias != NULL)
         hni_bias_backward(call->num_threads, pixels(g), g->out, dy, hn_tensor_data(c->dbias), scratch);
@@ -155,7 +154,6 @@ void hni_conv2d_cost(const hni_conv2d *c, const hn_layer_call *call, int32_t pas
 /* ---- the layer --------------------------------------------------------------------------------------------------- */
 
 typedef struct conv2d {
-    hn_context *context;
     hni_conv2d conv;
 } conv2d;
 
@@ -165,7 +163,7 @@ static hn_status plan(const void *self, const hn_desc *input, int32_t mode, int3
     hni_conv g;
     (void)mode;
     HNI_TRY(hni_conv2d_geometry(&c->conv, "conv2d", input, &g, &plan->output));
-    return hni_conv2d_prepare(&c->conv, c->context, num_threads, &g, &plan->scratch_bytes);
+    return hni_conv2d_prepare(&c->conv, num_threads, &g, &plan->scratch_bytes);
 }
 
 static hn_status forward(void *self, const hn_layer_call *call)
@@ -199,7 +197,7 @@ static void init(void *self, hn_rng *rng)
 static void destroy(void *self)
 {
     conv2d *c = self;
-    hni_release(c->context, c, sizeof *c);
+    hni_release(c->conv.context, c, sizeof *c);
 }
 
 static const hn_layer_ops ops = {.struct_size = sizeof ops,
@@ -213,7 +211,7 @@ static const hn_layer_ops ops = {.struct_size = sizeof ops,
 
 hn_status hn_conv2d_create(hn_layer **out, hn_context *context, const hn_conv2d_options *options)
 {
-    conv2d made = {.context = context};
+    conv2d made = {.conv.context = context};
     hn_layer *layer;
     HNI_FAIL_IF(out == NULL || context == NULL, HN_E_ARG, "hn_conv2d_create: %s is NULL",
                 out == NULL ? "out" : "context");

@@ -7,6 +7,7 @@
 #include "kernel/conv.h"
 
 typedef struct hni_conv2d {
+    hn_context *context; /* the layer's: its engine computes, whoever's executor calls */
     hn_conv2d_options options;
     hn_tensor *weight, *dweight;
     hn_tensor *bias, *dbias; /* NULL without a bias */
@@ -23,9 +24,8 @@ void hni_conv2d_init(const hni_conv2d *c, hn_rng *rng);
 hn_status hni_conv2d_geometry(const hni_conv2d *c, const char *kind, const hn_desc *input, hni_conv *g,
                               hn_desc *output);
 /* Prepares forward and backward; *bytes: their scratch, the bias included. */
-hn_status hni_conv2d_prepare(const hni_conv2d *c, hn_context *context, int32_t num_threads, const hni_conv *g,
-                             size_t *bytes);
-/* Of a call: context and number of threads. after: as in kernel/conv.h; it sees y without the bias. */
+hn_status hni_conv2d_prepare(const hni_conv2d *c, int32_t num_threads, const hni_conv *g, size_t *bytes);
+/* Of a call: the number of threads. after: as in kernel/conv.h; it sees y without the bias. */
 hn_status hni_conv2d_forward(const hni_conv2d *c, const hn_layer_call *call, const hni_conv *g, const void *x, void *y,
                              void *scratch, const hni_conv_visit *after);
 /* dx may be NULL; before: as in kernel/conv.h. */

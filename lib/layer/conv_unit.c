@@ -13,7 +13,6 @@
 #include <stdio.h>
 
 typedef struct conv_unit {
-    hn_context *context;
     hni_conv2d conv;
     hni_norm norm;
     int32_t relu;
@@ -49,7 +48,7 @@ static hn_status plan(const void *self, const hn_desc *input, int32_t mode, int3
     HNI_TRY(hni_desc_size(&plan->output, "conv_unit", &count, &bytes));
     HNI_TRY(hni_norm_check_rows("conv_unit", rows_of(&g), mode));
     size_t conv;
-    HNI_TRY(hni_conv2d_prepare(&u->conv, u->context, num_threads, &g, &conv));
+    HNI_TRY(hni_conv2d_prepare(&u->conv, num_threads, &g, &conv));
     plan->scratch_bytes = norm_scratch_bytes(&g) + conv;
     if (mode == HN_MODE_TRAIN)
         plan->workspace_bytes = z_bytes(&g) + hni_norm_workspace_bytes(&u->norm);
@@ -141,7 +140,7 @@ static void init(void *self, hn_rng *rng)
 static void destroy(void *self)
 {
     conv_unit *u = self;
-    hni_release(u->context, u, sizeof *u);
+    hni_release(u->conv.context, u, sizeof *u);
 }
 
 static const hn_layer_ops ops = {.struct_size = sizeof ops,
@@ -177,7 +176,7 @@ static hn_status add_params(conv_unit *u, hn_layer *layer, const char *conv_name
 hn_status hn_conv_unit_create(hn_layer **out, hn_context *context, const char *conv_name, const char *bn_name,
                               const hn_conv2d_options *conv, const hn_batchnorm_options *bn, int32_t relu)
 {
-    conv_unit made = {.context = context, .relu = relu != 0};
+    conv_unit made = {.conv.context = context, .relu = relu != 0};
     hn_layer *layer;
     HNI_FAIL_IF(out == NULL || context == NULL || conv_name == NULL || bn_name == NULL, HN_E_ARG,
                 "hn_conv_unit_create: %s is NULL",

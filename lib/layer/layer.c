@@ -189,6 +189,7 @@ hn_status hn_layer_param(const hn_layer *layer, int64_t index, hn_param *param)
                 layer->entry_count);
     const hni_layer_entry *e = &layer->entries[index];
     const hn_param full = {sizeof full, e->name, e->value, e->grad, e->weight_decay, 0};
+    HNI_TRY(hni_output_check(param, "hn_layer_param", "param"));
     hni_options_init(param, param->struct_size, &full, sizeof full);
     return HN_OK;
 }
@@ -221,11 +222,13 @@ hn_status hn_layer_plan_call(const hn_layer *layer, const hn_desc *input, int32_
                 layer == NULL   ? "layer"
                 : input == NULL ? "input"
                                 : "plan");
-    *plan = (hn_layer_plan){.struct_size = sizeof *plan};
-    HNI_TRY(layer->ops.plan(layer->self, input, mode, num_threads, plan));
+    hn_layer_plan made = {.struct_size = sizeof made};
+    HNI_TRY(layer->ops.plan(layer->self, input, mode, num_threads, &made));
     int64_t count;
     size_t bytes;
-    return hni_desc_size(&plan->output, layer->ops.kind, &count, &bytes);
+    HNI_TRY(hni_desc_size(&made.output, layer->ops.kind, &count, &bytes));
+    *plan = made;
+    return HN_OK;
 }
 
 hn_status hn_layer_output(const hn_layer *layer, const hn_desc *input, hn_desc *output)

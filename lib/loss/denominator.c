@@ -40,15 +40,20 @@ size_t hni_denominator_carve(hni_denominator *d, int64_t n, int64_t k, int64_t d
     return c.used;
 }
 
-/* y: x's rows, dense, normalised if so wanted. */
-static void take_rows(const hni_denominator *d, const hn_cmatf *x, float *y, double *inverse)
+/* y: x's rows, dense, normalised if so wanted; zeros for those with a label < 0. */
+static void take_rows(const hni_denominator *d, const hn_cmatf *x, const int32_t *labels, float *y, double *inverse)
 {
-    if (d->normalize) {
+    if (d->normalize)
         hni_rownorm_forward(d->num_threads, x->rows, d->dim, x->data, x->ld, y, inverse);
-        return;
+    for (int64_t i = 0; i < x->rows; ++i) {
+        const bool counts = labels == NULL || labels[i] >= 0;
+        if (!counts) {
+            memset(y + i * d->dim, 0, (size_t)d->dim * sizeof *y);
+            inverse[i] = 0.0;
+        } else if (!d->normalize) {
+            memcpy(y + i * d->dim, x->data + i * x->ld, (size_t)d->dim * sizeof *y);
+        }
     }
-    for (int64_t i = 0; i < x->rows; ++i)
-        memcpy(y + i * d->dim, x->data + i * x->ld, (size_t)d->dim * sizeof *y);
 }
 
 /* Hands gradients g with respect to the rows y on to rows first and after of the caller's array. */
@@ -90,8 +95,8 @@ static void choose_shift(hni_denominator *d)
 
 void hni_denominator_take(hni_denominator *d)
 {
-    take_rows(d, d->x, d->z, d->z_inverse);
-    take_rows(d, d->y, d->p, d->p_inverse);
+    take_rows(d, d->x, d->x_labels, d->z, d->z_inverse);
+    take_rows(d, d->y, d->y_labels, d->p, d->p_inverse);
 }
 
 double hni_denominator_similarity(const hni_denominator *d, int64_t i, int64_t k)

@@ -22,6 +22,8 @@ typedef struct hni_denominator {
     float grad_scale, x_beta,
         y_beta;            /* dx = x_beta dx + grad_scale gradient, likewise dy                               */
     const hn_cmatf *x, *y; /* n x dim, k x dim                                                                        */
+    const int32_t *x_labels, *y_labels; /* [n], [k]: rows with one < 0 are taken for zeros, so that nothing comes of
+                                           whatever they hold; NULL: all rows count                                   */
     const hn_matf *dx,
         *dy;               /* likewise; NULL: not wanted                                                              */
     float lowest, highest; /* the range of what `adjust` adds, minus infinity apart                                   */

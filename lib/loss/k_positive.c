@@ -246,6 +246,7 @@ hn_status hn_loss_kcl(const hn_loss_kcl_options *options, const hn_cmatf *anchor
                             .grad_scale = o.grad_scale,
                             .x_beta = o.grad_beta,
                             .x = anchors,
+                            .x_labels = labels,
                             .y = keys,
                             .dx = danchors,
                             .arg = &w,
@@ -253,7 +254,7 @@ hn_status hn_loss_kcl(const hn_loss_kcl_options *options, const hn_cmatf *anchor
                             .weigh = weigh,
                             .pull = pull,
                             .pull_keys = pull_keys};
-    (void)carve(&w, n, k, dim, scratch->data);
+    (void)carve(&w, n, k, dim, scratch == NULL ? NULL : scratch->data);
     /* The keys' gradient stays in the engine's array, targets' and all, and is handed out from there. */
     const hn_matf all = {w.d.gp, k + w.t, dim, dim};
     w.d.dy = dkeys == NULL ? NULL : &all;

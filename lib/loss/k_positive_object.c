@@ -177,7 +177,7 @@ static int32_t kcl_state(hn_loss *loss, hni_loss_array *arrays)
     kcl_loss *l = (kcl_loss *)loss;
     const int64_t classes = l->classes;
     int32_t n = hni_queue_state(&l->queue, classes, arrays);
-    arrays[n++] = hni_loss_integer("steps", &l->steps, 0, INT64_MAX);
+    arrays[n++] = hni_loss_integer("steps", &l->steps, 0, INT64_MAX / 2);
     arrays[n++] = (hni_loss_array){"rng", l->rng.opaque, {HN_I64, 1, {8}}, INT64_MIN, INT64_MAX};
     if (l->targets == NULL)
         return n;

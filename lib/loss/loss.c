@@ -195,6 +195,7 @@ hn_status hn_loss_param(const hn_loss *loss, int64_t index, hn_param *param)
                 "hn_loss_param: index is %" PRId64 "; the loss has %" PRId64 " parameters", index,
                 hn_loss_param_count(loss));
     const hn_param full = {sizeof full, loss->param_name, loss->param, loss->param_grad, 1, 0};
+    HNI_TRY(hni_output_check(param, "hn_loss_param", "param"));
     hni_options_init(param, param->struct_size, &full, sizeof full);
     return HN_OK;
 }

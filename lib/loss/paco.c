@@ -246,6 +246,8 @@ hn_status hn_loss_paco(const hn_loss_paco_options *options, const hn_cmatf *logi
                             .x_beta = o.grad_beta,
                             .x = z,
                             .y = keys,
+                            .x_labels = labels,
+                            .y_labels = key_labels,
                             .dx = dz,
                             .arg = &w,
                             .adjust = leave_out,

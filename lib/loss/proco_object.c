@@ -103,7 +103,7 @@ static int32_t proco_state(hn_loss *loss, hni_loss_array *arrays)
     int32_t n = 0;
     for (int which = 0; which < 2; ++which) {
         arrays[n++] = (hni_loss_array){sums[which], l->sum[which], {HN_F64, 2, {classes, l->dim}}, 0, 0};
-        arrays[n++] = (hni_loss_array){counts[which], l->count[which], {HN_I64, 1, {classes}}, 0, INT64_MAX};
+        arrays[n++] = (hni_loss_array){counts[which], l->count[which], {HN_I64, 1, {classes}}, 0, INT64_MAX / 2};
     }
     arrays[n++] = (hni_loss_array){"used", &l->used, {HN_I32, 1, {1}}, 0, 1};
     arrays[n++] = hni_loss_floats("mean", l->mean, classes, l->dim);

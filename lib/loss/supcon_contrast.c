@@ -150,6 +150,8 @@ hn_status hn_loss_sc_contrast(const hn_loss_sc_options *options, const hn_cmatf 
     work w = {.o = &o, .keys = {.labels = labels, .key_labels = contrast_labels, .self = self}};
     w.d = (hni_denominator){.x = anchors,
                             .y = contrast,
+                            .x_labels = labels,
+                            .y_labels = contrast_labels,
                             .dx = danchors,
                             .dy = dcontrast,
                             .arg = &w,

@@ -10,6 +10,7 @@
 #include "train/training_state.h"
 
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,7 +34,7 @@ static bool read_number(const char **text, int64_t *value)
         return false;
     *value = strtoll(*text, &rest, 10);
     *text = rest + (*rest == ' ');
-    return *value >= 0 && *value < INT64_MAX;
+    return *value >= 0 && *value <= HNI_CHECKPOINT_MOST;
 }
 
 /* The number of a key of the metadata. */
@@ -200,6 +201,8 @@ hn_status hn_checkpoint_restore(const hn_checkpoint *checkpoint, hn_training *tr
     hn_training t;
     HNI_FAIL_IF(checkpoint == NULL, HN_E_ARG, "%s: checkpoint is NULL", function);
     HNI_TRY(hni_checkpoint_training(&t, training, function));
+    HNI_FAIL_IF(training->struct_size < offsetof(hn_training, step) + sizeof t.step, HN_E_ARG,
+                "%s: training->struct_size is %zu; it lacks epoch or step", function, training->struct_size);
     hni_state state;
     HNI_TRY(hni_state_list(&state, t.hybrid, checkpoint->frozen, function));
     hn_status status = restore(checkpoint, &t, &state, function);

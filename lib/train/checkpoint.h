@@ -19,6 +19,9 @@ enum { HNI_CHECKPOINT_TEXT = 48 }; /* bytes that any of the library's own values
 #define HNI_CHECKPOINT_CLASSIFIER HNI_CHECKPOINT_OWN "loader.classifier"
 #define HNI_CHECKPOINT_CHECKSUM HNI_CHECKPOINT_OWN "checksum"
 
+/* The last epoch and step that there may be: 18 digits, as many as a file's name may have. */
+#define HNI_CHECKPOINT_MOST INT64_C(999999999999999999)
+
 #define HNI_CHECKPOINT_VERSION "1" /* value of HNI_CHECKPOINT_FORMAT */
 
 /* The checksum is over every entry of the metadata but its own, and then every tensor: name, dtype, extents and the bytes as

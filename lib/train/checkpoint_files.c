@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { NAME_BYTES = 96, MOST_DIGITS = 18 };
+enum { NAME_BYTES = 96, DIGITS = 8, MOST_DIGITS = 18 };
 
 /* As atomic_file.c names what it has not finished. */
 static const char begin[] = "checkpoint-", end[] = ".safetensors", unfinished[] = ".tmp-";
@@ -22,12 +22,13 @@ char *hni_checkpoint_path(hn_context *context, const char *directory, hni_place 
     return hni_path_join(context, directory, name);
 }
 
-/* The number at *text, which then points behind it; -1 where there is none. */
+/* The number at *text as hni_checkpoint_path writes it, with zeros up to DIGITS and no others: another spelling of a place
+ * is no checkpoint's. *text then points behind it. -1 where there is none.                                              */
 static int64_t number_at(const char **text)
 {
     const size_t digits = strspn(*text, "0123456789");
     int64_t value = 0;
-    if (digits < 1 || digits > MOST_DIGITS)
+    if (digits < DIGITS || digits > MOST_DIGITS || (digits > DIGITS && **text == '0'))
         return -1;
     for (size_t i = 0; i < digits; ++i)
         value = 10 * value + (*(*text)++ - '0');

@@ -16,8 +16,6 @@
 
 enum { OWN_ENTRIES = 10 };
 
-#define MOST INT64_C(999999999999999999) /* 18 digits, as many as a file's name may have */
-
 /* Metadata of the library's own, with the texts it points into. */
 typedef struct entries {
     hn_metadata list[OWN_ENTRIES];
@@ -131,7 +129,7 @@ hn_status hn_checkpoint_save(const hn_training *training, const char *directory,
     hn_training t;
     HNI_TRY(hni_checkpoint_training(&t, training, function));
     HNI_FAIL_IF(directory == NULL, HN_E_ARG, "%s: directory is NULL", function);
-    HNI_FAIL_IF(t.epoch < 0 || t.epoch > MOST || t.step < 0 || t.step > MOST, HN_E_ARG,
+    HNI_FAIL_IF(t.epoch < 0 || t.epoch > HNI_CHECKPOINT_MOST || t.step < 0 || t.step > HNI_CHECKPOINT_MOST, HN_E_ARG,
                 "%s: epoch is %" PRId64 ", step %" PRId64 "; both must be in [0, 10^18)", function, t.epoch, t.step);
     HNI_FAIL_IF(keep < 0, HN_E_ARG, "%s: keep is %" PRId64 "; it must not be negative", function, keep);
     HNI_TRY(check_metadata(metadata, count, function));

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "loss/common.h"
 
+#include <float.h>
 #include <inttypes.h>
 #include <math.h>
 
@@ -36,11 +37,17 @@ hn_status hn_tau_normalize(hn_matf *weight, double tau)
     HNI_FAIL_IF(!(tau >= 0.0 && isfinite(tau)), HN_E_ARG, "%s: tau is %g; it must be finite and not negative", function,
                 tau);
     HNI_TRY(check(&w, function, "weight"));
+    for (int64_t c = 0; c < w.rows; ++c) { /* all of it before anything is written */
+        const double length = length_of(w.data + c * w.ld, w.cols), after = pow(length, 1.0 - tau);
+        HNI_FAIL_IF(length > 0.0 && !(after <= (double)FLT_MAX), HN_E_NONFINITE,
+                    "%s: row %" PRId64 " has the length %g; with tau %g it would have %g", function, c, length, tau,
+                    after);
+    }
     for (int64_t c = 0; c < w.rows; ++c) {
         float *row = weight->data + c * w.ld;
-        const double length = length_of(row, w.cols);
+        const double length = length_of(row, w.cols), divisor = pow(length, tau);
         for (int64_t i = 0; i < w.cols && length > 0.0; ++i)
-            row[i] = (float)((double)row[i] / pow(length, tau));
+            row[i] = (float)((double)row[i] / divisor);
     }
     return HN_OK;
 }

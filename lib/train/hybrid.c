@@ -34,7 +34,8 @@ static hn_status create_branch(const hn_hybrid *h, hni_branch *branch, const cha
     hn_desc output;
     char text[HNI_DESC_TEXT];
     HNI_TRY(hn_layer_output(branch->head, features, &output));
-    HNI_FAIL_IF(output.ndim != 2, HN_E_SHAPE, "hn_hybrid_create: the %s puts out %s; it must be rows x width", name,
+    HNI_FAIL_IF(output.ndim != 2 || output.dtype != HN_F32, HN_E_SHAPE,
+                "hn_hybrid_create: the %s puts out %s; it must be f32 rows x width", name,
                 hni_desc_text(&output, text));
     for (int64_t i = 0; i < hn_loss_param_count(branch->loss); ++i) {
         hn_param param = {.struct_size = sizeof param};
@@ -170,6 +171,8 @@ hn_status hn_hybrid_init_params(hn_hybrid *hybrid, const hn_rng *rng)
     HNI_TRY(hn_layer_init_params(hybrid->backbone, &stream));
     hn_rng_derive(&stream, rng, "classifier", 0);
     HNI_TRY(hn_layer_init_params(hybrid->classifier.head, &stream));
+    hn_rng_derive(&stream, rng, "classifier loss", 0);
+    HNI_TRY(hn_loss_init_params(hybrid->classifier.loss, &stream));
     if (hybrid->feature.head == NULL)
         return HN_OK;
     hn_rng_derive(&stream, rng, "projection", 0);

@@ -67,12 +67,15 @@ hn_status hn_hybrid_features(hn_hybrid *hybrid, const hn_tensor *images, hn_matf
                 hybrid == NULL   ? "hybrid"
                 : images == NULL ? "images"
                                  : "features");
+    HNI_FAIL_IF(hn_hybrid_feature_dim(hybrid) == 0, HN_E_SHAPE,
+                "hn_hybrid_features: the backbone's output is not f32 rows x width");
     return give(hybrid, images, false, features, "hn_hybrid_features", "features");
 }
 
 int64_t hn_hybrid_feature_dim(const hn_hybrid *hybrid)
 {
-    return hybrid == NULL ? 0 : hybrid->features_gradient->desc.dim[1];
+    const hn_desc *features = hybrid == NULL ? NULL : &hybrid->features_gradient->desc;
+    return features != NULL && features->ndim == 2 && features->dtype == HN_F32 ? features->dim[1] : 0;
 }
 
 /* A loader's batch, and where its predictions go. */

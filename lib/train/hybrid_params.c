@@ -23,6 +23,9 @@ static hn_status add(hn_hybrid *h, const char *prefix, hn_param param)
         memcpy(name + head, param.name, tail);
         param.name = h->names[at] = name;
     }
+    for (int64_t i = 0; i < at; ++i)
+        HNI_FAIL_IF(strcmp(h->params[i].name, param.name) == 0, HN_E_ARG,
+                    "hn_hybrid_create: two parameters would be called %s", param.name);
     h->params[at] = param;
     h->param_count++;
     return HN_OK;
@@ -93,15 +96,14 @@ hn_status hn_hybrid_param(const hn_hybrid *hybrid, int64_t index, hn_param *para
                 hybrid == NULL ? "hybrid" : "param");
     HNI_FAIL_IF(index < 0 || index >= hybrid->param_count, HN_E_ARG,
                 "hn_hybrid_param: index is %" PRId64 "; there are %" PRId64 " parameters", index, hybrid->param_count);
+    HNI_TRY(hni_output_check(param, "hn_hybrid_param", "param"));
     hni_options_init(param, param->struct_size, &hybrid->params[index], sizeof(hn_param));
     return HN_OK;
 }
 
 int64_t hn_hybrid_param_total(const hn_hybrid *hybrid)
 {
-    return hybrid == NULL
-               ? 0
-               : hn_layer_param_total(hybrid->backbone) + hn_layer_param_total(hybrid->classifier.head);
+    return hybrid == NULL ? 0 : hn_layer_param_total(hybrid->backbone) + hn_layer_param_total(hybrid->classifier.head);
 }
 
 /* The first `count` parameters and buffers. */

@@ -192,6 +192,8 @@ hn_status hn_hybrid_step(hn_hybrid *h, const hn_batch *feature, const hn_batch *
         HNI_TRY(check_batch(h, "feature", feature));
     if (alpha < 1.0)
         HNI_TRY(check_batch(h, "classifier", classifier));
+    if (losses != NULL)
+        HNI_TRY(hni_output_check(losses, "hn_hybrid_step", "losses"));
     HNI_TRY(hn_optimizer_set_lr(h->optimizer, lr));
     HNI_TRY(hn_optimizer_zero_grad(h->optimizer));
     hn_hybrid_losses l = {.struct_size = sizeof l, .loss = 0.0, .loss_feature = NAN, .loss_classifier = NAN};

@@ -163,6 +163,7 @@ hn_status hn_metrics_get(const hn_metrics *m, hn_metrics_report *report)
                                     .many_ece = hni_calibration_error(&m->groups[MANY]),
                                     .medium_ece = hni_calibration_error(&m->groups[MEDIUM]),
                                     .few_ece = hni_calibration_error(&m->groups[FEW])};
+    HNI_TRY(hni_output_check(report, "hn_metrics_get", "report"));
     hni_options_init(report, report->struct_size, &full, sizeof full);
     return HN_OK;
 }

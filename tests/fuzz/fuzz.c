@@ -139,7 +139,7 @@ static void give(void *user, void *ptr, size_t size)
 static bool one_line(const char *text)
 {
     for (; *text != '\0'; ++text)
-        if ((unsigned char)*text < 0x20 || *text == 0x7f)
+        if ((unsigned char)*text < 0x20 || *text == 0x7f || (text[0] == '\xc2' && (unsigned char)text[1] < 0xa0))
             return false;
     return true;
 }
