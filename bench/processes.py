@@ -87,9 +87,9 @@ def names(text):
 
 
 def by_round(ours, theirs):
-    """Ratio of two rates, round by round, and its median."""
-    ratios = [round(a / b, 2) for a, b in zip(ours, theirs)]
-    return ratios, round(statistics.median(ratios), 2)
+    """Ratio of two rates, round by round, and its median; rounds in which theirs failed are left out."""
+    ratios = [round(a / b, 2) for a, b in zip(ours, theirs) if b > 0]
+    return ratios, round(statistics.median(ratios), 2) if ratios else None
 
 
 def table_row(*cells):

@@ -47,8 +47,8 @@ const struct option_row option_rows[] = {
     {"feature-loss", OPTION_CHOICE, AT(feature_loss), "auto", 0, 0, "auto|none|sc|psc|bcl|kcl|tsc|paco|proco",
      "of the feature branch; auto: the method's. docs/rebalancing.md says what\neach is; none leaves the branch out"},
     {"temperature", OPTION_REAL, AT(temperature), "auto", 0.001, 1000, "T",
-     "of the feature loss; auto, as in the papers: 0.1, but 1 for psc on sets\n"
-     "of 10 classes, 0.07 for kcl and tsc, 0.05 for paco"},
+     "of the feature loss; auto, as in the papers: 0.1, but 1 for psc on CIFAR-10,\n"
+     "Fashion-MNIST and the synthetic set, 0.07 for kcl and tsc, 0.05 for paco"},
     {"reduction", OPTION_CHOICE, AT(reduction), "mean", 0, 0, "mean|sum",
      "of the feature loss over its anchors; the paper writes a sum, which takes\na smaller --lr"},
     {"projection-hidden", OPTION_INTEGER, AT(projection_hidden), "0", 0, 65536, "N",

@@ -1,7 +1,8 @@
 /* option_table.c -- the table's reader and its help text. */
 #include "option_table.h"
 
-#include <ctype.h>
+#include "character.h"
+
 #include <errno.h>
 #include <getopt.h>
 #include <math.h>
@@ -18,9 +19,7 @@ void complain(const char *format, ...)
     va_start(arguments, format);
     vsnprintf(line, sizeof line, format, arguments);
     va_end(arguments);
-    for (char *c = line; *c != '\0'; ++c)
-        if (iscntrl((unsigned char)*c))
-            *c = '?';
+    character_plain(line);
     fprintf(stderr, "train_hybrid: %s\n", line);
 }
 

@@ -7,6 +7,7 @@
 
 #include <hybridnet.h>
 
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -116,39 +117,14 @@ static void decide(struct options *o)
         o->milestones = (struct number_list){2, {0.6 * (double)o->epochs, 0.8 * (double)o->epochs}};
 }
 
-/* Epochs at which something happens, as a recipe has set them. */
-struct timing {
-    int64_t epochs, drw_epoch;
-    double warmup;
-    struct number_list milestones;
-};
-
-static struct timing timing_of(const struct options *o)
+/* Moves what a recipe says of epochs to another number of them. */
+static void stretch(struct options *o, int64_t epochs)
 {
-    return (struct timing){o->epochs, o->drw_epoch, o->warmup, o->milestones};
-}
-
-static bool same_numbers(const struct number_list *a, const struct number_list *b)
-{
-    bool same = a->count == b->count;
-    for (int32_t i = 0; same && i < a->count; ++i)
-        same = a->value[i] == b->value[i];
-    return same;
-}
-
-/* Moves what the command line has left as the recipe had it, if not its number of epochs. */
-static void stretch(struct options *o, const struct timing *recipe)
-{
-    const double ratio = (double)o->epochs / (double)recipe->epochs;
-    if (ratio == 1.0)
-        return;
-    if (o->drw_epoch == recipe->drw_epoch)
-        o->drw_epoch = (int64_t)floor((double)o->drw_epoch * ratio + 0.5);
-    if (o->warmup == recipe->warmup)
-        o->warmup *= ratio;
-    if (same_numbers(&o->milestones, &recipe->milestones))
-        for (int32_t i = 0; i < o->milestones.count; ++i)
-            o->milestones.value[i] *= ratio;
+    const double ratio = (double)epochs / (double)o->epochs;
+    o->drw_epoch = (int64_t)floor((double)o->drw_epoch * ratio + 0.5);
+    o->warmup *= ratio;
+    for (int32_t i = 0; i < o->milestones.count; ++i)
+        o->milestones.value[i] *= ratio;
 }
 
 /* Only to be told something. */
@@ -175,7 +151,7 @@ static int begin(struct options *o, const struct options *asked)
     return 0;
 }
 
-/* Then the recipe, then the command line: which is read twice, since it names recipe and checkpoint. */
+/* Then the recipe, then the command line: which is read before, too, since it names recipe, checkpoint and epochs. */
 static int read_all(struct options *o, int argc, char **argv)
 {
     if (option_table_defaults(option_rows, option_row_count, o) != 0 ||
@@ -188,18 +164,29 @@ static int read_all(struct options *o, int argc, char **argv)
     const struct options begun = *o;
     if (code == 0 && asked.recipe != NULL)
         code = recipe_apply(asked.recipe, option_rows, option_row_count, o, &o->recipe_text);
-    const struct timing timing = timing_of(o);
+    struct options whole = *o; /* whose number of epochs is the command line's, if that has one */
+    if (code == 0)
+        code = option_table_parse(option_rows, option_row_count, &whole, argc, argv);
+    if (code == 0 && asked.recipe != NULL)
+        stretch(o, whole.epochs);
     if (code == 0)
         code = option_table_parse(option_rows, option_row_count, o, argc, argv);
     if (code != 0)
         return code;
-    if (asked.recipe != NULL)
-        stretch(o, &timing);
     decide(o);
     /* A log in another place is a new one. */
     if (o->resumed && (o->log == NULL || begun.log == NULL || strcmp(o->log, begun.log) != 0))
         o->log_bytes = 0;
     return o->resumed ? resume_check(option_rows, option_row_count, &begun, o) : 0;
+}
+
+/* What was asked for is printed; it may have been for a file on a full disk. */
+static int told(void)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return 1;
+    complain("what was asked for could not be printed: %s", strerror(errno));
+    return -2;
 }
 
 int options_read(struct options *options, int argc, char **argv)
@@ -217,10 +204,10 @@ int options_read(struct options *options, int argc, char **argv)
     else if (list)
         recipe_list(stdout);
     if (asks(options))
-        return 1;
+        return told();
     if (options->print_recipe) {
         options_print(options, stdout);
-        return 1;
+        return told();
     }
     return options_check(options);
 }

@@ -1,6 +1,8 @@
 /* recipe.c -- reading and writing recipes. */
 #include "recipe.h"
 
+#include "character.h"
+
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -39,6 +41,10 @@ static char *trimmed(char *text)
 /* yes sets a switch, no leaves it. */
 static int set_value(const struct option_row *row, void *target, const char *value)
 {
+    if (character_controls(value)) {
+        complain("%s is '%s', with a control character", row->name, value);
+        return -1;
+    }
     if (row->kind != OPTION_SWITCH)
         return option_table_set(row, target, value);
     if (strcmp(value, "yes") != 0 && strcmp(value, "no") != 0) {

@@ -62,13 +62,14 @@ int resume_look(const struct options *asked, char **text, int64_t *log_bytes)
         return 0; /* to be made, or complained of, when the run is prepared */
     const hn_status status = open_latest(&checkpoint, &context, asked->checkpoint);
     int code = 0;
-    if (status != HN_END && !asked->resume) {
+    if (status < 0)
+        complain("%s", hn_last_error());
+    if (status < 0 && (asked->resume || status == HN_E_NOMEM)) {
+        code = -2;
+    } else if (status != HN_END && !asked->resume) {
         complain("%s holds checkpoints already: --resume goes on from them; a new training needs a directory without",
                  asked->checkpoint);
         code = -1;
-    } else if (status < 0) {
-        complain("%s", hn_last_error());
-        code = -2;
     } else if (status == HN_OK) {
         code = take(checkpoint, asked->checkpoint, text, log_bytes);
     }

@@ -45,6 +45,8 @@ static int report(const struct run *run, const struct outcome *outcomes, int32_t
         const struct spread s = spread_of(outcomes, count, scores[i].offset);
         if (!run->options.quiet && isnan(s.mean))
             printf("  %s -", scores[i].name);
+        else if (!run->options.quiet && isnan(s.deviation))
+            printf("  %s %.2f +- -", scores[i].name, s.mean);
         else if (!run->options.quiet)
             printf("  %s %.2f +- %.2f", scores[i].name, s.mean, s.deviation);
         snprintf(key, sizeof key, "%s_mean", scores[i].key);

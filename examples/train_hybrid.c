@@ -8,7 +8,9 @@
 #include "report.h"
 #include "seeds.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 static volatile sig_atomic_t interrupted;
@@ -46,13 +48,18 @@ int main(int argc, char **argv)
         options_release(&run.options);
         return code > 0 ? DONE : code == -1 ? BAD_USAGE : FAILED;
     }
-    catch_interrupts();
+    if (!run.options.eval_only) /* a test has nothing to save: signals end it as they end any program */
+        catch_interrupts();
     if (run.options.log != NULL && (run.log = event_log_open(run.options.log, run.options.log_bytes)) == NULL)
         code = FAILED;
     if (code == DONE)
         code = run.options.seeds.count > 0 ? seeds_run(&run) : run_whole(&run, &outcome);
     if (event_log_close(run.log) != 0 && code == DONE)
         code = FAILED;
+    if (code == DONE && (fflush(stdout) != 0 || ferror(stdout))) {
+        complain("the results could not be printed: %s", strerror(errno));
+        code = FAILED;
+    }
     options_release(&run.options);
     return code;
 }

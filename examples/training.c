@@ -95,9 +95,9 @@ static int fail_step(struct run *run, const struct course *course, hn_status sta
     char hint[256];
     if (status == HN_E_NONFINITE)
         snprintf(hint, sizeof hint,
-                 "training diverged in epoch %lld, step %lld: try a smaller --lr, a longer --warmup, --clip-norm, or "
-                 "--on-nonfinite skip",
-                 (long long)course->epoch + 1, (long long)course->step + 1);
+                 "training diverged in epoch %lld, step %lld: try a smaller --lr, a longer --warmup%s",
+                 (long long)course->epoch + 1, (long long)course->step + 1,
+                 o->on_nonfinite == SKIP_NONFINITE ? " or --clip-norm" : ", --clip-norm, or --on-nonfinite skip");
     else
         snprintf(hint, sizeof hint, "training cannot go on; %s",
                  o->checkpoint != NULL ? "--resume begins at the latest checkpoint"

@@ -72,7 +72,17 @@ build_all() {
     }
 }
 
-# count_tests LOG: what a run of ctest says, test by test: PASSED FAILED SKIPPED.
+# log_tests LOG COMMAND...: ctest's output here and in LOG, and at its end with what status it ended.
+log_tests() {
+    local log=$1
+    shift
+    {
+        "$@" 2>&1 && echo "ended with status 0" || echo "ended with status $?"
+    } | tee "$log"
+}
+
+# count_tests LOG: what a run of ctest says, test by test: PASSED FAILED SKIPPED. A ctest that was killed, or whose log could
+# not be written, is one more failure: 0 and 8 are the statuses of its own.
 count_tests() {
     awk '
         /^ *[0-9]+\/[0-9]+ +Test +#/ {
@@ -80,5 +90,6 @@ count_tests() {
             else if (/\*\*\*Skipped/ || /\*\*\*Not Run \(Disabled\)/) ++k
             else ++f
         }
-        END { print p + 0, f + 0, k + 0 }' "$1"
+        /^ended with status (0|8)$/ { whole = 1 }
+        END { print p + 0, f + (whole ? 0 : 1), k + 0 }' "$1"
 }

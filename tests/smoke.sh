@@ -2,7 +2,7 @@
 # smoke.sh PROGRAM: train_hybrid from the outside, on the synthetic set: every method trains and logs, weights survive
 # save and load, the same seed gives the same weights, bad input is refused by name.
 set -eu
-train=$1
+train=$(realpath "$1")
 program=$train
 # shellcheck source=tests/smoke_head.sh
 . "$(dirname "$0")/smoke_head.sh"
@@ -97,6 +97,26 @@ small --method hybrid-sc --log steps.log --log-steps 1
 expect "--log-steps 1" "$(grep -c '"event":"step"' steps.log)" $((2 * steps))
 expect "the steps' mean and the epoch's" "$(sed -n "s/.*\"step\".*\"epoch\":2.*\"loss\":\([0-9.]*\).*/\1/p" steps.log |
     awk -v epoch="$epoch" '{ sum += $1 } END { print (sum / NR - epoch) ^ 2 < 1e-10 }')" 1
+# Options on the command line stay as they are, though they equal the recipe's; the others move with --epochs.
+"$train" --recipe cifar10-lt-100/ldam-drw --data x --epochs 400 --milestones 160,180 --drw-epoch 160 --print-recipe >moved
+for line in 'milestones = 160,180' 'drw-epoch = 160' 'warmup = 10'; do
+    grep -qx "$line" moved || fail "--epochs 400 beside a recipe: no '$line' in $(grep -E '^(milestones|drw|warmup)' moved)"
+done
+if [ -w /dev/full ]; then
+    for option in --help --print-recipe "--recipe list"; do
+        # shellcheck disable=SC2086
+        "$train" --dataset synthetic $option >/dev/full 2>output && fail "$option to a full disk: status 0"
+        grep -q 'could not be printed: No space' output || fail "$option to a full disk: $(cat output)"
+    done
+    "$train" --dataset synthetic --synthetic-images 100 --arch resnet8 --epochs 1 --batch 32 >/dev/full 2>output &&
+        fail "results to a full disk: status 0"
+    grep -q 'could not be printed' output || fail "results to a full disk: $(cat output)"
+fi
+printf 'save = a\033[31mb\n' >esc.recipe
+refused 2 "with a control character" --recipe esc.recipe
+printf 'sa\302\233ve = ab\n' >esc.recipe
+"$train" --recipe esc.recipe 2>output && fail "an option with a control character: status 0"
+if grep -q "$(printf '\302\233')" output; then fail "a control character reaches the terminal"; fi
 diverging="--dataset synthetic --synthetic-images 400 --arch resnet8 --epochs 9 --batch 32 --method ce --lr 1000 --warmup 0 --weight-decay 1 --eval-every 9"
 # shellcheck disable=SC2086
 refused 1 "training diverged in epoch" $diverging

@@ -3,7 +3,7 @@
 # that nobody disturbed; signals save and stop; a full disk, directories that cannot be written in and damaged files end in a
 # sentence or in the checkpoint before. From the environment: HN_KILLS, how many kills (default 10).
 set -eu
-program=$1
+program=$(realpath "$1")
 kills=${HN_KILLS:-10}
 directory=$(mktemp -d)
 child=

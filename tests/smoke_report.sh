@@ -2,8 +2,8 @@
 # smoke_report.sh TRAIN_HYBRID HN_REPORT: the report from the outside: a page of real runs has every section and needs
 # nothing else; runs that still go, and logs that lack things, have a page; logs that are broken are refused by file and line.
 set -eu
-train=$1
-program=$2
+train=$(realpath "$1")
+program=$(realpath "$2")
 # shellcheck source=tests/smoke_head.sh
 . "$(dirname "$0")/smoke_head.sh"
 

@@ -16,21 +16,28 @@ PANELS = [("loss_feature", "loss of the feature branch"), ("loss_classifier", "l
 
 
 def read(path):
-    """Name, whether by step, and points of each panel."""
+    """Of each run in a log: name, whether by step, and points of each panel."""
     with open(path, encoding="utf-8") as lines:
         events = [json.loads(line) for line in lines]
+    starts = [i for i, event in enumerate(events) if event["event"] == "start"] or [0]
+    name = os.path.splitext(os.path.basename(path))[0]
+    runs = [events[i:j] for i, j in zip(starts, starts[1:] + [len(events)])]
+    return [points_of(f"{name}, seed {run[0].get('seed')}" if len(runs) > 1 else name, run) for run in runs]
+
+
+def points_of(name, events):
+    epochs = [event for event in events if event["event"] == "epoch"]
     steps = [event for event in events if event["event"] == "step"]
+    one_branch = all(event["loss_feature"] is None for event in epochs + steps)  # whose loss is the only one
     points = {}
     for key, _ in PANELS:
+        value = "loss" if one_branch and key == "loss_classifier" else key
         if steps and key != "top1":
-            rows = [((e["epoch"] - 1) * e["steps"] + e["step"], e[key]) for e in steps]
+            rows = [((e["epoch"] - 1) * e["steps"] + e["step"], e[value]) for e in steps]
         else:
-            rows = [(e["epoch"], e[key]) for e in events if e["event"] == "epoch" and not steps]
+            rows = [] if steps else [(e["epoch"], e[value]) for e in epochs]
         points[key] = [(x, y) for x, y in rows if y is not None]
-    plain = not any(e.get("loss_feature") is not None for e in events)
-    if plain:  # one branch: its loss is the only one
-        points["loss_classifier"] = [(e["epoch"], e["loss"]) for e in events if e["event"] == "epoch"]
-    return os.path.splitext(os.path.basename(path))[0], bool(steps), points
+    return name, bool(steps), points
 
 
 def means(points):
@@ -41,7 +48,7 @@ def block(name, points):
     return f"${name} << END\n" + "\n".join(f"{x} {y}" for x, y in points) + "\nEND\n"
 
 
-out, runs = sys.argv[1], [read(path) for path in sys.argv[2:]]
+out, runs = sys.argv[1], [run for path in sys.argv[2:] for run in read(path)]
 data, panels = "", ""
 shown = [(key, title) for key, title in PANELS if any(points[key] for _, _, points in runs)]
 for key, title in shown:

@@ -39,14 +39,17 @@ static const struct log_rows *rows_of(const struct trial *trial, const struct pa
 static void draw_curve(struct plot *plot, const struct trial *trial, const struct panel *panel, int series)
 {
     const struct log_rows *rows = rows_of(trial, panel);
-    const size_t stride = rows->count / POINTS_MAX + 1;
+    size_t values = 0, seen = 0;
+    for (size_t k = 0; k < rows->count; ++k)
+        values += plot_shows(plot, rows->row[k].at, value_at(rows, k, panel));
+    const size_t stride = values / POINTS_MAX + 1;
     const double best = panel->best ? trial_number(trial, "best_epoch") : NAN;
     size_t shown = 0;
     plot_series(plot->out, "g", series);
     fputs("<path class=\"line\" d=\"", plot->out);
     for (size_t k = 0; k < rows->count; ++k) {
         const double x = rows->row[k].at, y = value_at(rows, k, panel);
-        if (plot_shows(plot, x, y) && (k % stride == 0 || k + 1 == rows->count))
+        if (plot_shows(plot, x, y) && (seen++ % stride == 0 || seen == values))
             fprintf(plot->out, "%s%.1f %.1f", shown++ == 0 ? "M" : "L", plot_x(plot, x), plot_y(plot, y));
     }
     fputs("\"/>\n", plot->out);

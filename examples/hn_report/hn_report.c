@@ -126,6 +126,10 @@ int main(int argc, char **argv)
     int code = read_options(&options, argc, argv);
     if (code < 0)
         fputs("hn_report --help lists all options.\n", stderr);
+    if (code > 0 && fflush(stdout) != 0) {
+        complain("the help could not be printed: %s", strerror(errno));
+        return FAILED;
+    }
     if (code != 0)
         return code > 0 ? DONE : BAD_USAGE;
     for (int i = optind; i < argc && code == DONE; ++i)

@@ -1,7 +1,8 @@
 /* text.c */
 #include "text.h"
 
-#include <ctype.h>
+#include "../character.h"
+
 #include <math.h>
 #include <stdarg.h>
 #include <string.h>
@@ -13,37 +14,30 @@ void complain(const char *format, ...)
     va_start(arguments, format);
     vsnprintf(line, sizeof line, format, arguments);
     va_end(arguments);
-    for (char *c = line; *c != '\0'; ++c)
-        if (iscntrl((unsigned char)*c))
-            *c = '?';
+    character_plain(line);
     fprintf(stderr, "hn_report: %s\n", line);
 }
 
 /* Length of the character that text begins with, 0 where it is none that XML allows. */
-static int character(const unsigned char *text)
+static int xml_character(const char *text)
 {
-    if (text[0] < 0x80)
-        return text[0] >= 0x20 || text[0] == '\t' || text[0] == '\n' ? 1 : 0;
-    const int length = text[0] >= 0xF0 ? 4 : text[0] >= 0xE0 ? 3 : 2;
-    unsigned long code = text[0] & (0xFFu >> (length + 1));
-    for (int i = 1; i < length; ++i) {
-        if ((text[i] & 0xC0) != 0x80)
-            return 0;
-        code = code << 6 | (text[i] & 0x3Fu);
-    }
-    static const unsigned long least[] = {0, 0, 0x80, 0x800, 0x10000};
-    const int bad = text[0] < 0xC2 || text[0] > 0xF4 || code < least[length] || code > 0x10FFFF ||
-                    (code & 0xFFFE) == 0xFFFE || (code >= 0xD800 && code < 0xE000) || (code >= 0x80 && code < 0xA0);
-    return bad ? 0 : length;
+    if (*text == '\t' || *text == '\n')
+        return 1;
+    /* U+FFFE and U+FFFF, and their like of every plane */
+    const int length = character_length(text);
+    const unsigned char *end = (const unsigned char *)text + length;
+    const int plane_end =
+        length >= 3 && end[-1] >= 0xBE && end[-2] == 0xBF && (length == 3 ? end[-3] == 0xEF : (end[-3] & 0x0F) == 0x0F);
+    return plane_end ? 0 : length;
 }
 
 void text_html(FILE *out, const char *text)
 {
-    for (const unsigned char *at = (const unsigned char *)text; *at != '\0';) {
+    for (const char *at = text; *at != '\0';) {
         static const char marks[] = "&<>\"'";
         static const char *const names[] = {"&amp;", "&lt;", "&gt;", "&quot;", "&#39;"};
         const char *mark = strchr(marks, *at);
-        const int length = character(at);
+        const int length = xml_character(at);
         if (mark != NULL)
             fputs(names[mark - marks], out);
         else if (length == 0)

@@ -3,8 +3,8 @@
     import hybridnet
     loss, dz, dprototypes = hybridnet.psc(z, prototypes, labels, temperature=0.5)
 
-Matrices are float32; rows may be strided (a slice of columns), columns must be adjacent. Options are the fields of the C
-structs in hybridnet/prototypical.h, supcon.h and cross_entropy.h, by their names there. What the library refuses raises
+Matrices are float32; rows may be strided (a slice of columns), columns must be adjacent. Options are fields of the C structs
+in hybridnet/prototypical.h, supcon.h and cross_entropy.h, by their names there: those that the classes below list. What the library refuses raises
 hybridnet.Error with its sentence. The library is found in the environment variable HYBRIDNET_LIBRARY (a path), or where the
 system's loader looks.
 """
