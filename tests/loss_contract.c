@@ -111,7 +111,7 @@ START_TEST(ignored_rows_may_hold_anything)
                 continue;
             float *got = hnt_gradient(&c.m[m]), *want = hnt_gradient(&b.m[m]);
             for (int64_t k = 0; k < b.m[m].given * b.m[m].cols; ++k)
-                hnt_check(got[k] == want[k], subject->loss->gradient[m]);
+                hnt_check(got[k] == want[k], "%s", subject->loss->gradient[m]);
             free(got);
             free(want);
         }
