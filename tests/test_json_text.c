@@ -1,7 +1,6 @@
-/* What is wrong with a text that jansson refuses, and what is UTF-8. Memory that runs out is in test_failing_malloc.c. */
+/* What is wrong with a text that jansson refuses. Memory that runs out is in test_failing_malloc.c. */
 #include "support.h"
 
-#include "base/utf8.h"
 #include "io/json_text.h"
 
 #include <string.h>
@@ -74,24 +73,6 @@ START_TEST(a_right_text_is_read)
 }
 END_TEST
 
-/* Every sequence of up to four bytes from around the borders: jansson's own check is the reference. */
-START_TEST(utf8_is_what_jansson_takes)
-{
-    static const unsigned char bytes[] = {0,    'a',  0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc0, 0xc1, 0xc2, 0xdf,
-                                          0xe0, 0xe1, 0xec, 0xed, 0xee, 0xef, 0xf0, 0xf1, 0xf3, 0xf4, 0xf5, 0xff};
-    enum { BYTES = sizeof bytes };
-    for (int n = 0; n < BYTES * BYTES * BYTES * BYTES; ++n) {
-        char text[5] = {0};
-        for (int i = 0, rest = n; i < 4; ++i, rest /= BYTES)
-            text[i] = (char)bytes[rest % BYTES];
-        json_t *value = json_string(text);
-        hnt_check(hni_utf8_valid(text) == (value != NULL), "%02x %02x %02x %02x", text[0] & 0xff, text[1] & 0xff,
-                  text[2] & 0xff, text[3] & 0xff);
-        json_decref(value);
-    }
-}
-END_TEST
-
 static Suite *suite(void)
 {
     Suite *s = suite_create("json_text");
@@ -99,7 +80,6 @@ static Suite *suite(void)
     tcase_add_test(unit, a_wrong_text_is_not_lack_of_memory);
     tcase_add_test(unit, no_text_is_taken_for_lack_of_memory);
     tcase_add_test(unit, a_right_text_is_read);
-    tcase_add_test(unit, utf8_is_what_jansson_takes);
     return s;
 }
 

@@ -61,6 +61,36 @@ START_TEST(parameters_are_as_many_as_published)
 }
 END_TEST
 
+/* As LDAM's resnet_cifar.py: He normal by fan in, no bias, batch norms the identity. */
+START_TEST(initial_weights_are_he_normal)
+{
+    hn_context *context = hnt_context(1);
+    hn_layer *net = classifier(context, 20, 3);
+    for (int64_t i = 0; i < hn_layer_param_count(net); ++i) {
+        const hn_param p = hnt_param(net, i);
+        const hn_desc *desc = hn_tensor_desc(p.value);
+        const int64_t n = hn_tensor_count(p.value), fan = n / desc->dim[0];
+        const float *x = hn_tensor_cdata(p.value);
+        double sum = 0, square = 0;
+        for (int64_t k = 0; k < n; ++k) {
+            sum += (double)x[k];
+            square += (double)x[k] * (double)x[k];
+        }
+        if (desc->ndim == 1) {
+            const int one = strstr(p.name, "weight") != NULL || strstr(p.name, "running_var") != NULL;
+            ck_assert_msg(sum == (one ? (double)n : 0.0) && square == sum, "%s begins as %g", p.name, sum / (double)n);
+            continue;
+        }
+        const double variance = 2.0 / (double)fan; /* five standard deviations of its estimate, and of the mean's */
+        ck_assert_msg(fabs(square / (double)n / variance - 1) < 5 * sqrt(2.0 / (double)n), "%s: variance %g, not %g",
+                      p.name, square / (double)n, variance);
+        ck_assert_msg(fabs(sum / (double)n) < 5 * sqrt(variance / (double)n), "%s: mean %g", p.name, sum / (double)n);
+    }
+    hn_layer_destroy(net);
+    hn_context_destroy(context);
+}
+END_TEST
+
 static void wants(const hn_layer *net, int64_t *at, const char *module, const char *name, const int64_t shape[4])
 {
     char full[64];
@@ -537,6 +567,7 @@ static Suite *suite(void)
     Suite *s = suite_create("resnet");
     TCase *small = hnt_case(s, "unit");
     tcase_add_test(small, parameters_are_as_many_as_published);
+    tcase_add_test(small, initial_weights_are_he_normal);
     tcase_add_test(small, names_shapes_and_order);
     tcase_add_test(small, wrong_options_are_named);
     tcase_add_test(small, same_bits_on_any_number_of_threads);

@@ -13,7 +13,7 @@ HN_BEGIN_DECLS
 
 /* tau-normalisation (Kang et al. 2020, section 4.1): w_c / |w_c|^tau for every row of a linear classifier's weights,
  * classes x features, in place. tau >= 0: 0 leaves them, 1 makes all norms 1. The paper leaves the bias out. A row of zeros
- * stays. HN_E_ARG, HN_E_SHAPE, HN_E_NONFINITE (also where a row would become infinite; nothing is written then).                                                                          */
+ * stays. HN_E_ARG, HN_E_SHAPE; HN_E_NONFINITE for weights that are not finite, or would not be; nothing is written then. */
 HN_API HN_MUST_CHECK hn_status hn_tau_normalize(hn_matf *weight, double tau);
 
 /* For nearest class means: adds the rows of features, n x dim, each scaled to unit length, to the sums of their classes,

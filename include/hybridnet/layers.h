@@ -95,8 +95,7 @@ HN_API HN_MUST_CHECK hn_status hn_cosine_linear_create(hn_layer **out, hn_contex
 HN_API HN_MUST_CHECK hn_status hn_global_avg_pool_create(hn_layer **out, hn_context *context);
 
 /* Max pooling with a square window; padding counts as minus infinity and is at most kernel / 2; kernel and
- * stride 1 .. 64. The first maximum in
- * row order gets the gradient.                                                                                         */
+ * stride are in [1, 64]. The first maximum in row order gets the gradient.                                             */
 HN_API HN_MUST_CHECK hn_status hn_max_pool_create(hn_layer **out, hn_context *context, int32_t kernel, int32_t stride,
                                                   int32_t padding);
 

@@ -63,7 +63,7 @@ HN_API int64_t hn_loader_batches(const hn_loader *loader);
 HN_API void hn_loader_tell(const hn_loader *loader, int64_t *epoch, int64_t *batch);
 
 /* Goes to batch `batch` of `epoch`, from 0 to the number of batches an epoch (the epoch's end: hn_loader_next gives HN_END);
- * batches prepared ahead are dropped. HN_E_ARG. */
+ * batches prepared ahead are dropped. HN_E_ARG (also for an epoch of 2^62 or more). */
 HN_API HN_MUST_CHECK hn_status hn_loader_seek(hn_loader *loader, int64_t epoch, int64_t batch);
 
 /* The next batch: HN_OK, or HN_END after the epoch's last one (*batch untouched; the loader then stands at the start of

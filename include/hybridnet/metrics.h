@@ -42,7 +42,7 @@ HN_API HN_MUST_CHECK hn_status hn_metrics_create(hn_metrics **out, hn_context *c
  * is HN_E_LABEL, a NaN logit HN_E_NONFINITE, and nothing is counted.                                                      */
 HN_API HN_MUST_CHECK hn_status hn_metrics_add(hn_metrics *metrics, const hn_cmatf *logits, const int32_t *labels);
 
-/* The figures so far; report->struct_size is the caller's to set. */
+/* The figures so far; report->struct_size is the caller's to set. HN_E_ARG. */
 HN_API HN_MUST_CHECK hn_status hn_metrics_get(const hn_metrics *metrics, hn_metrics_report *report);
 /* Accuracy of each class, NaN where it has no test image; accuracy: [classes]. */
 HN_API HN_MUST_CHECK hn_status hn_metrics_per_class(const hn_metrics *metrics, double *accuracy);

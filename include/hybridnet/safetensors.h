@@ -23,7 +23,8 @@ typedef struct hn_metadata {
 HN_BEGIN_DECLS
 
 /* Reads and checks a file. Tensors of dtypes this library does not have are refused with their names; PyTorch's counters of
- * batch norm (names that end in num_batches_tracked) are passed over. Big-endian hosts see values in their own order. HN_E_IO, HN_E_FORMAT, HN_E_NOMEM, HN_E_UNSUPPORTED (a build without jansson).          */
+ * batch norm (names that end in num_batches_tracked) are passed over. Big-endian hosts see values in their own order.
+ * HN_E_IO, HN_E_FORMAT, HN_E_NOMEM, HN_E_UNSUPPORTED (a build without jansson).                                         */
 HN_API HN_MUST_CHECK hn_status hn_safetensors_open(hn_safetensors **out, hn_context *context, const char *path);
 
 /* Number of tensors, counters of batch norm left out. */

@@ -40,7 +40,7 @@ HN_API HN_MUST_CHECK hn_status hn_transition_create(hn_transition **out, hn_cont
                                                     const hn_transition_options *options);
 
 /* alpha in [0, 1] at step `step` of epoch `epoch`, both from 0; a pure function of the options and the two. epochs
- * beyond the last give the last one's alpha (BETA goes on drawing). Any number of threads. HN_E_ARG for negative ones.                      */
+ * beyond the last give the last one's alpha (BETA goes on drawing). Any number of threads. HN_E_ARG for negative ones.   */
 HN_API HN_MUST_CHECK hn_status hn_transition_alpha(const hn_transition *transition, int64_t epoch, int64_t step,
                                                    double *alpha);
 
