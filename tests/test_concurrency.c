@@ -5,6 +5,7 @@
 #include <locale.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -151,15 +152,50 @@ END_TEST
 /* ---- fork ----------------------------------------------------------------------------------------------------------- */
 
 /* After a fork the child has one thread, and none of OpenMP's: the library works there with num_threads 1. */
+/* A step of TSC, whose assignment of targets is a matrix product large enough for a BLAS to share out. */
+static double assign_targets(int32_t threads)
+{
+    enum { MANY = 128, WIDE = 96 };
+    static float z[MANY * WIDE];
+    static int32_t labels[MANY];
+    hn_context *context = hnt_context(threads);
+    hn_loss *loss = NULL;
+    hn_loss_kcl_options o;
+    hn_rng rng;
+    hn_tensor *x = NULL, *dx = NULL;
+    const hn_desc desc = {HN_F32, 2, {MANY, WIDE}};
+    double value = 0;
+    hn_rng_seed(&rng, 1, 0);
+    hnt_normal(2, z, MANY * WIDE);
+    for (int32_t i = 0; i < MANY; ++i)
+        labels[i] = i;
+    hn_loss_kcl_options_init(&o, sizeof o);
+    o.target_weight = 1.0f;
+    hnt_ok(hn_loss_create_kcl(&loss, context, MANY, WIDE, &o, 0));
+    hnt_ok(hn_loss_init_params(loss, &rng));
+    hnt_ok(hn_tensor_wrap(&x, context, z, &desc));
+    hnt_ok(hn_tensor_create(&dx, context, &desc));
+    hnt_ok(hn_loss_apply(loss, x, labels, 1.0f, &value, dx));
+    hn_tensor_destroy(x);
+    hn_tensor_destroy(dx);
+    hn_loss_destroy(loss);
+    hn_context_destroy(context);
+    return value;
+}
+
 START_TEST(a_child_works_on_one_thread)
 {
     training parent = {3, 2, 0}, child = {3, 1, 0};
     train(&parent); /* OpenMP's threads exist */
+    const double targeted = assign_targets(2);
     const pid_t pid = fork();
     ck_assert_int_ge(pid, 0);
     if (pid == 0) {
         train(&child);
-        _exit(memcmp(&parent.loss, &child.loss, sizeof(double)) == 0 ? 0 : 1);
+        const double again = assign_targets(1);
+        const bool same = memcmp(&parent.loss, &child.loss, sizeof(double)) == 0 &&
+                          memcmp(&targeted, &again, sizeof(double)) == 0;
+        _exit(same ? 0 : 1);
     }
     int status = -1;
     ck_assert_int_eq(waitpid(pid, &status, 0), pid);

@@ -8,7 +8,9 @@
 
 /* ---- layers: a double reference of the whole unit ---------------------------------------------------------------- */
 
-enum { HAS_CONV = 1, HAS_BIAS = 2, HAS_NORM = 4, HAS_RELU = 8, HAS_ADDEND = 16 };
+/* OWN_NORM: batch norm with options other than the defaults. */
+enum { HAS_CONV = 1, HAS_BIAS = 2, HAS_NORM = 4, HAS_RELU = 8, HAS_ADDEND = 16, OWN_NORM = 32 };
+static const float OWN_EPS = 0.1f, OWN_MOMENTUM = 0.25f;
 
 typedef struct unit_case {
     int parts;
@@ -24,6 +26,8 @@ static const unit_case units[] = {
     {HAS_CONV | HAS_NORM | HAS_ADDEND, {3, 4, 4, 4, 0, 0, 3, 1, 1, 1, 0, HN_F32}},
     {HAS_NORM, {3, 4, 5, 6, 0, 0, 6, 1, 1, 1, 0, HN_F32}},
     {HAS_NORM | HAS_RELU | HAS_ADDEND, {3, 4, 5, 6, 0, 0, 6, 1, 1, 1, 0, HN_F32}},
+    {HAS_NORM | OWN_NORM, {3, 4, 5, 6, 0, 0, 6, 1, 1, 1, 0, HN_F32}},
+    {HAS_CONV | HAS_BIAS | HAS_NORM | HAS_RELU | OWN_NORM, {3, 5, 4, 2, 0, 0, 4, 3, 3, 1, 1, HN_F32}},
 };
 enum { UNITS = sizeof units / sizeof units[0] };
 
@@ -52,6 +56,7 @@ static void unit_reference(const unit_case *u, double *const in[INPUTS], const d
 {
     const hni_conv *g = &u->g;
     const int64_t n = hnt_count_y(g), rows = n / g->out;
+    const double eps = (u->parts & OWN_NORM) != 0 ? (double)OWN_EPS : (double)1e-5f;
     if ((u->parts & HAS_CONV) == 0)
         memcpy(y, in[X], (size_t)n * sizeof *y);
     for (int64_t i = 0; i < n && (u->parts & HAS_CONV) != 0; ++i)
@@ -69,7 +74,7 @@ static void unit_reference(const unit_case *u, double *const in[INPUTS], const d
             var = running[g->out + c];
         }
         for (int64_t i = c; i < n; i += g->out)
-            y[i] = (y[i] - mean) / sqrt(var + (double)1e-5f) * in[GAMMA][c] + in[BETA][c];
+            y[i] = (y[i] - mean) / sqrt(var + eps) * in[GAMMA][c] + in[BETA][c];
     }
     for (int64_t i = 0; i < n; ++i) {
         y[i] += (u->parts & HAS_ADDEND) != 0 ? in[ADDEND][i] : 0.0;
@@ -89,12 +94,17 @@ static hn_layer *make_unit(hn_context *context, const unit_case *u)
     conv.stride = (int32_t)u->g.stride;
     conv.padding = (int32_t)u->g.padding;
     conv.bias = (u->parts & HAS_BIAS) != 0;
+    hn_batchnorm_options own;
+    hn_batchnorm_options_init(&own, sizeof own);
+    own.eps = OWN_EPS;
+    own.momentum = OWN_MOMENTUM;
+    const hn_batchnorm_options *norm = (u->parts & OWN_NORM) != 0 ? &own : NULL;
     if ((u->parts & HAS_NORM) == 0)
         hnt_ok(hn_conv2d_create(&layer, context, &conv));
     else if ((u->parts & HAS_CONV) == 0)
-        hnt_ok(hn_batchnorm_create(&layer, context, u->g.in, NULL));
+        hnt_ok(hn_batchnorm_create(&layer, context, u->g.in, norm));
     else
-        hnt_ok(hn_conv_unit_create(&layer, context, "conv1", "bn1", &conv, NULL,
+        hnt_ok(hn_conv_unit_create(&layer, context, "conv1", "bn1", &conv, norm,
                                    (u->parts & HAS_RELU) != 0 && (u->parts & HAS_ADDEND) == 0));
     return layer;
 }
@@ -267,7 +277,8 @@ static hn_tensor *tensor_of(hn_context *context, float *data, const hn_desc *des
 /* Two training passes move the running statistics as PyTorch does; inference then uses them. */
 START_TEST(running_statistics_and_inference)
 {
-    const unit_case u = unit_at(3);
+    const unit_case u = unit_at(_i == 0 ? 3 : UNITS - 1);
+    const double momentum = _i == 0 ? 0.1 : (double)OWN_MOMENTUM;
     hn_context *context = hnt_context(2);
     hn_layer *layer = make_unit(context, &u);
     hn_param params[INPUTS];
@@ -307,8 +318,8 @@ START_TEST(running_statistics_and_inference)
                 sum += z[i];
             for (int64_t i = c; i < n; i += out)
                 squares += (z[i] - sum / (double)rows) * (z[i] - sum / (double)rows);
-            running[c] = 0.9 * running[c] + 0.1 * sum / (double)rows;
-            running[out + c] = 0.9 * running[out + c] + 0.1 * squares / (double)(rows - 1);
+            running[c] = (1 - momentum) * running[c] + momentum * sum / (double)rows;
+            running[out + c] = (1 - momentum) * running[out + c] + momentum * squares / (double)(rows - 1);
         }
     }
     hnt_close_fd("running_mean", hn_tensor_cdata(mean.value), running, out, 2e-6);
@@ -439,6 +450,13 @@ START_TEST(wrong_options_and_shapes)
     ck_assert_ptr_null(layer);
 
     hn_desc in = {HN_F32, 4, {1, 3, 3, 3}}, out;
+    const hn_desc many = {HN_F32, 4, {1LL << 41, 3, 3, 3}};
+    o.padding = 1;
+    hnt_ok(hn_conv2d_create(&layer, context, &o));
+    hnt_fails(hn_layer_output(layer, &many, &out), HN_E_SHAPE, "conv2d: the shape is too large");
+    hn_layer_destroy(layer);
+    layer = NULL;
+    o.padding = 0;
     hn_exec *exec = NULL;
     hnt_ok(hn_conv_unit_create(&layer, context, "c", "b", &o, NULL, 0));
     hnt_ok(hn_layer_output(layer, &in, &out));
@@ -491,7 +509,7 @@ static Suite *suite(void)
 {
     Suite *s = suite_create("conv_unit");
     TCase *unit = hnt_case(s, "unit");
-    tcase_add_test(unit, running_statistics_and_inference);
+    tcase_add_loop_test(unit, running_statistics_and_inference, 0, 2);
     tcase_add_test(unit, relu_layer);
     tcase_add_test(unit, parameters_and_their_first_values);
     tcase_add_test(unit, wrong_options_and_shapes);

@@ -159,6 +159,20 @@ START_TEST(misuse_is_named)
     hnt_ok(hn_exec_forward(exec, x, &y));
     hnt_fails(hn_exec_backward(exec, small, NULL), HN_E_SHAPE, "dy is f32 4x6; the output was f32 5x6");
     hnt_fails(hn_exec_backward(exec, x, small), HN_E_SHAPE, "dx is f32 4x6");
+    hn_tensor *dy = tensor(n.context, ROWS, WIDTH, 2), *shifted = NULL;
+    hnt_fails(hn_exec_backward(exec, dy, dy), HN_E_ARG, "dx overlaps dy");
+    hnt_fails(hn_exec_backward(exec, dy, x), HN_E_ARG, "dx overlaps x");
+    float *room = hnt_alloc((ROWS + 1) * WIDTH * sizeof *room);
+    hn_tensor *front = NULL;
+    hnt_ok(hn_tensor_wrap(&front, n.context, room, &planned));
+    hnt_ok(hn_tensor_wrap(&shifted, n.context, room + WIDTH, &planned));
+    hnt_fails(hn_exec_backward(exec, front, shifted), HN_E_ARG, "dx overlaps dy");
+    hn_tensor_destroy(front);
+    hn_tensor_destroy(shifted);
+    hn_tensor_destroy(dy);
+    free(room);
+    const hn_tensor *own = y;
+    hnt_fails(hn_exec_forward(exec, own, &y), HN_E_ARG, "x lies in the executor's own memory");
     hnt_ok(hn_exec_backward(exec, x, NULL));
     hnt_fails(hn_exec_backward(exec, x, NULL), HN_E_STATE, "forward");
     hnt_ok(hn_exec_forward(infer, x, &y));
@@ -184,15 +198,38 @@ static hn_context *engine_context(int32_t engine)
     return context;
 }
 
-/* Forward and backward of a small ResNet that was made in one context, by an executor of another. */
-static void run_elsewhere(int32_t made_by, int32_t run_by, int32_t precision, float features[4 * 64])
+enum { FEATURES = 4 * 64, PIXELS = 4 * 16 * 16 * 3, GRADIENTS = 80000 };
+
+/* What an executor puts out: features, the images' gradient and those of all parameters, one after the other. */
+typedef struct outcome {
+    float features[FEATURES], dx[PIXELS], gradients[GRADIENTS];
+    int64_t count;
+} outcome;
+
+static void keep_gradients(const hn_layer *layer, outcome *o)
 {
+    for (int64_t i = 0; i < hn_layer_param_count(layer); ++i) {
+        hn_param param = {.struct_size = sizeof param};
+        hnt_ok(hn_layer_param(layer, i, &param));
+        if (param.grad == NULL)
+            continue;
+        const int64_t n = hn_tensor_count(param.grad);
+        ck_assert_int_le(o->count + n, GRADIENTS);
+        memcpy(o->gradients + o->count, hn_tensor_cdata(param.grad), hn_tensor_bytes(param.grad));
+        o->count += n;
+    }
+}
+
+/* Forward and backward of a small ResNet that was made in one context, by an executor of another. */
+static outcome *run_elsewhere(int32_t made_by, int32_t run_by, int32_t precision)
+{
+    outcome *result = hnt_alloc(sizeof *result);
     hn_context *home = engine_context(made_by), *away = engine_context(run_by);
     hn_resnet_cifar_options o;
     hn_layer *layer = NULL;
     hn_exec *exec = NULL;
     const hn_desc input = {HN_F32, 4, {4, 16, 16, 3}}, output = {HN_F32, 2, {4, 64}};
-    hn_tensor *x = NULL, *dy = NULL;
+    hn_tensor *x = NULL, *dy = NULL, *dx = NULL;
     const hn_tensor *y = NULL;
     hn_rng rng;
     hn_resnet_cifar_options_init(&o, sizeof o);
@@ -203,32 +240,42 @@ static void run_elsewhere(int32_t made_by, int32_t run_by, int32_t precision, fl
     hnt_ok(hn_layer_init_params(layer, &rng));
     hnt_ok(hn_exec_create(&exec, away, layer, &input, HN_MODE_TRAIN));
     hnt_ok(hn_tensor_create(&x, away, &input));
+    hnt_ok(hn_tensor_create(&dx, away, &input));
     hnt_ok(hn_tensor_create(&dy, away, &output));
     hnt_normal(6, hn_tensor_data(x), hn_tensor_count(x));
     hnt_normal(7, hn_tensor_data(dy), hn_tensor_count(dy));
     hnt_ok(hn_exec_forward(exec, x, &y));
-    memcpy(features, hn_tensor_cdata(y), 4 * 64 * sizeof *features);
-    hnt_ok(hn_exec_backward(exec, dy, NULL));
+    memcpy(result->features, hn_tensor_cdata(y), sizeof result->features);
+    hnt_ok(hn_exec_backward(exec, dy, dx));
+    memcpy(result->dx, hn_tensor_cdata(dx), sizeof result->dx);
+    keep_gradients(layer, result);
     hn_tensor_destroy(x);
+    hn_tensor_destroy(dx);
     hn_tensor_destroy(dy);
     hn_exec_destroy(exec);
     hn_layer_destroy(layer);
     hn_context_destroy(away);
     hn_context_destroy(home);
+    return result;
 }
 
 /* What has been planned is what runs, whichever engine the executor's own context would take. */
 START_TEST(a_convolution_keeps_the_engine_of_its_context)
 {
     static const int32_t engines[] = {HN_ENGINE_CBLAS, HN_ENGINE_DIRECT, HN_ENGINE_AUTO};
-    float home[4 * 64], away[4 * 64];
-    for (int a = 0; a < 3; ++a)
+    for (int a = 0; a < 3; ++a) {
+        const int32_t precision = engines[a] == HN_ENGINE_CBLAS ? HN_F32 : HN_BF16;
+        outcome *home = run_elsewhere(engines[a], engines[a], precision);
+        ck_assert_int_gt(home->count, GRADIENTS / 2);
         for (int b = 0; b < 3; ++b) {
-            const int32_t precision = engines[a] == HN_ENGINE_CBLAS ? HN_F32 : HN_BF16;
-            run_elsewhere(engines[a], engines[a], precision, home);
-            run_elsewhere(engines[a], engines[b], precision, away);
-            ck_assert_mem_eq(home, away, sizeof home);
+            outcome *away = run_elsewhere(engines[a], engines[b], precision);
+            ck_assert_mem_eq(home->features, away->features, sizeof home->features);
+            ck_assert_mem_eq(home->dx, away->dx, sizeof home->dx);
+            ck_assert_mem_eq(home->gradients, away->gradients, sizeof home->gradients);
+            free(away);
         }
+        free(home);
+    }
 }
 END_TEST
 

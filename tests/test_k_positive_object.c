@@ -1,4 +1,5 @@
 /* The objects of KCL and TSC: the queue, the steps made of its parts, targets that pull, misuse, failing allocations. */
+#include "kernel/rownorm.h"
 #include "loss/queue.h"
 #include "loss_case.h"
 #include "loss_object.h"
@@ -183,6 +184,68 @@ START_TEST(the_targeted_object_pulls_classes_to_their_targets)
 }
 END_TEST
 
+/* Each step of TSC from its parts: centroids follow the batch, targets are assigned anew, and then comes the loss. */
+START_TEST(the_targeted_object_takes_the_steps_of_its_parts)
+{
+    hn_context *context = hnt_context(1);
+    hn_loss_kcl_options o;
+    hn_rng root, rng, stream;
+    hn_rng_seed(&root, 4, 5);
+    hn_rng_seed(&rng, 8, 0);
+    hn_loss_kcl_options_init(&o, sizeof o);
+    o.target_weight = 0.7f;
+    o.temperature = 0.2f;
+    o.rng = &root;
+    hn_loss *loss = NULL;
+    hnt_ok(hn_loss_create_kcl(&loss, context, CLASSES, DIM, &o, QUEUE));
+    hnt_ok(hn_loss_init_params(loss, &rng));
+    hni_queue q;
+    hnt_ok(hni_queue_open(&q, context, QUEUE, DIM, "f"));
+
+    float targets[CLASSES * DIM], centroids[CLASSES * DIM];
+    hn_matf t = {targets, CLASSES, DIM, DIM}, c = {centroids, CLASSES, DIM, DIM};
+    const hn_cmatf targets_now = {targets, CLASSES, DIM, DIM}, centroids_now = {centroids, CLASSES, DIM, DIM};
+    size_t bytes, more;
+    hn_rng_derive(&stream, &rng, "targets", 0);
+    hnt_ok(hn_prototypes_separated_scratch(NULL, CLASSES, DIM, &bytes));
+    hn_scratch scratch = hnt_scratch(bytes);
+    hnt_ok(hn_prototypes_separated(NULL, &stream, &t, &scratch));
+    free(scratch.data);
+    hn_rng_derive(&stream, &rng, "centroids", 0);
+    hn_rng_fill_normal(&stream, centroids, CLASSES * DIM, 0.0f, 1.0f);
+    for (int i = 0; i < CLASSES; ++i)
+        (void)hni_rownorm_row(DIM, centroids + i * DIM, centroids + i * DIM);
+
+    hnt_ok(hn_kcl_update_centroids_scratch(ROWS, CLASSES, DIM, &bytes));
+    hnt_ok(hn_kcl_assign_targets_scratch(CLASSES, CLASSES, DIM, &more));
+    scratch = hnt_scratch(bytes > more ? bytes : more);
+    int changes = 0;
+    for (int32_t step = 0; step < 5; ++step) {
+        hn_tensor *x = hnt_tensor(context, ROWS, DIM, 30 + (uint64_t)step), *dx = hnt_tensor(context, ROWS, DIM, 9);
+        float want[ROWS * DIM];
+        double value = 0, wanted = 0;
+        int32_t labels[ROWS], class_target[CLASSES] = {0};
+        label(labels, step);
+        hnt_ok(hn_kcl_update_centroids(&(hn_cmatf){hn_tensor_cdata(x), ROWS, DIM, DIM}, labels, 0.9f, &c, &scratch));
+        hnt_ok(hn_kcl_assign_targets(&centroids_now, &targets_now, class_target, &scratch));
+        for (int32_t i = 0; i < CLASSES; ++i)
+            changes += class_target[i] != i;
+        expect_step(&o, &root, (uint64_t)step, &q, hn_tensor_cdata(x), labels, targets, class_target, &wanted, want);
+        hnt_ok(hn_loss_apply(loss, x, labels, 1.0f, &value, dx));
+        ck_assert_double_eq(value, wanted);
+        ck_assert_mem_eq(hn_tensor_cdata(dx), want, sizeof want);
+        hni_queue_push(&q, &(hn_cmatf){hn_tensor_cdata(x), ROWS, DIM, DIM}, labels, 1);
+        hn_tensor_destroy(x);
+        hn_tensor_destroy(dx);
+    }
+    ck_assert_int_gt(changes, 0); /* classes do not have the targets that they began with */
+    free(scratch.data);
+    hni_queue_close(&q);
+    hn_loss_destroy(loss);
+    hn_context_destroy(context);
+}
+END_TEST
+
 START_TEST(misuse_of_the_object_is_named)
 {
     hn_context *context = hnt_context(1);
@@ -262,6 +325,7 @@ static Suite *suite(void)
     tcase_add_test(unit, the_queue_holds_the_last_rows);
     tcase_add_test(unit, the_object_contrasts_with_batch_and_queue);
     tcase_add_test(unit, the_targeted_object_pulls_classes_to_their_targets);
+    tcase_add_test(unit, the_targeted_object_takes_the_steps_of_its_parts);
     tcase_add_test(unit, misuse_of_the_object_is_named);
     tcase_add_test(oom, every_allocation_may_fail);
     tcase_add_test(oom, steps_allocate_nothing);

@@ -125,6 +125,11 @@ START_TEST(output_shape_and_its_errors)
     hnt_ok(hn_layer_output(outer, &in, &out));
     ck_assert_int_eq(out.dim[0], 5);
     ck_assert_int_eq(out.dim[1], 3);
+    hn_layer_plan plan = {.struct_size = 1};
+    hnt_fails(hn_layer_plan_call(outer, &in, 2, 1, &plan), HN_E_ARG, "mode 2 does not exist");
+    hnt_fails(hn_layer_plan_call(outer, &in, HN_MODE_TRAIN, 0, &plan), HN_E_ARG, "num_threads is 0");
+    hnt_fails(hn_layer_plan_call(outer, &in, HN_MODE_TRAIN, -1, &plan), HN_E_ARG, "num_threads is -1");
+    ck_assert_uint_eq(plan.struct_size, 1);
     in.dim[1] = 4;
     ck_assert_int_eq(hn_layer_output(outer, &in, &out), HN_E_SHAPE);
     ck_assert_int_eq(hn_layer_can_add(outer), 0);

@@ -231,6 +231,11 @@ START_TEST(misuse_is_named)
     ck_assert_ptr_null(none);
 
     o.temperature = 0.1f;
+    o.assign = HN_ASSIGN_GIVEN; /* an array for the rows of one call */
+    o.assignment = weight;
+    hnt_fails(hn_loss_create_psc(&none, f.context, C, DIM, &o), HN_E_ARG, "HN_ASSIGN_GIVEN");
+    ck_assert_ptr_null(none);
+    o.assign = HN_ASSIGN_SOFT;
     hnt_ok(hn_loss_create_psc(&loss, f.context, C, DIM, &o));
     hnt_ok(hn_loss_create_ce(&ce, f.context, C, NULL));
     hn_tensor *flat = NULL, *narrow = hnt_tensor(f.context, N, DIM - 1, 1);
@@ -330,15 +335,17 @@ START_TEST(class_weights_may_change)
 {
     fixture f = start(C);
     hn_loss *loss = NULL, *weighted = NULL, *sc = NULL;
-    float weights[C], margin[C];
+    float weights[C], margin[C], smoothing[C];
     double plain, value, want;
     for (int c = 0; c < C; ++c) {
         weights[c] = (float)(c + 1);
         margin[c] = 0.1f * (float)c;
+        smoothing[c] = 0.05f * (float)c;
     }
     hn_loss_ce_options o;
     hn_loss_ce_options_init(&o, sizeof o);
     o.margin = margin;
+    o.class_smoothing = smoothing;
     hnt_ok(hn_loss_create_ce(&loss, f.context, C, &o));
     o.class_weight = weights;
     hnt_ok(hn_loss_create_ce(&weighted, f.context, C, &o));
@@ -348,6 +355,7 @@ START_TEST(class_weights_may_change)
     hnt_ok(hn_loss_set_class_weights(loss, weights));
     hnt_ok(hn_loss_begin_epoch(loss, 3)); /* nothing to CE */
     memset(margin, 0, sizeof margin);
+    memset(smoothing, 0, sizeof smoothing);
     const float first = weights[0];
     weights[0] = -1.0f;
     hnt_fails(hn_loss_set_class_weights(loss, weights), HN_E_ARG, "class_weight[0] is -1");

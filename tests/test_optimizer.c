@@ -143,6 +143,41 @@ START_TEST(momentum_moves_to_another_optimizer)
 }
 END_TEST
 
+START_TEST(parameters_of_a_loss)
+{
+    enum { CLASSES = 3, DIM = 4 };
+    hn_context *context = hnt_context(1);
+    hn_loss *psc = NULL, *ce = NULL;
+    hn_optimizer *optimizer = NULL;
+    hn_sgd_options o;
+    hn_param p = {.struct_size = sizeof p};
+    hn_rng rng;
+    float before[CLASSES * DIM];
+    hn_rng_seed(&rng, 1, 0);
+    hn_sgd_options_init(&o, sizeof o);
+    o.lr = 0.1f;
+    o.momentum = o.weight_decay = 0.0f;
+    hnt_ok(hn_loss_create_psc(&psc, context, CLASSES, DIM, NULL));
+    hnt_ok(hn_loss_create_ce(&ce, context, CLASSES, NULL)); /* has none */
+    hnt_ok(hn_loss_init_params(psc, &rng));
+    hnt_ok(hn_loss_param(psc, 0, &p));
+    hnt_ok(hn_optimizer_create_sgd(&optimizer, context, &o));
+    hnt_ok(hn_optimizer_add_loss(optimizer, ce));
+    hnt_ok(hn_optimizer_add_loss(optimizer, psc));
+    memcpy(before, hn_tensor_cdata(p.value), sizeof before);
+    for (int i = 0; i < CLASSES * DIM; ++i)
+        ((float *)hn_tensor_data(p.grad))[i] = (float)(i + 1);
+    hnt_ok(hn_optimizer_step(optimizer));
+    for (int i = 0; i < CLASSES * DIM; ++i)
+        ck_assert_float_eq_tol(((const float *)hn_tensor_cdata(p.value))[i], before[i] - 0.1f * (float)(i + 1), 1e-6f);
+    hnt_fails(hn_optimizer_add_loss(optimizer, NULL), HN_E_ARG, "loss is NULL");
+    hn_optimizer_destroy(optimizer);
+    hn_loss_destroy(psc);
+    hn_loss_destroy(ce);
+    hn_context_destroy(context);
+}
+END_TEST
+
 START_TEST(bad_values_are_named)
 {
     hn_context *context = hnt_context(1);
@@ -193,17 +228,59 @@ START_TEST(every_allocation_may_fail)
 }
 END_TEST
 
+/* Whichever allocation fails while a layer of several parameters is added: the optimizer then moves none of them. */
+START_TEST(a_layer_is_added_whole_or_not_at_all)
+{
+    int64_t failures = 0;
+    for (int64_t at = 0; at < 40; ++at) {
+        hnt_counter counter = {.fail_at = -1};
+        hn_context *context = NULL;
+        hn_layer *layer = NULL, *child = NULL;
+        hn_optimizer *optimizer = NULL;
+        scale_layer scale[5];
+        hnt_ok(hnt_counting_context(&context, &counter, 1));
+        hnt_ok(hn_sequential_create(&layer, context));
+        for (int i = 0; i < 5; ++i) {
+            hnt_ok(scale_create(&child, context, &scale[i], N));
+            hnt_ok(hn_layer_add_child(layer, (const char *[]){"a", "b", "c", "d", "e"}[i], child));
+            hnt_normal(6, hn_tensor_data(scale[i].weight), N);
+            hnt_normal(7, hn_tensor_data(scale[i].grad), N);
+        }
+        hnt_ok(hn_optimizer_create_sgd(&optimizer, context, NULL));
+        counter.fail_at = counter.calls + at;
+        const hn_status status = hn_optimizer_add_layer(optimizer, layer);
+        counter.fail_at = -1;
+        hnt_ok(hn_optimizer_step(optimizer));
+        float start[N];
+        hnt_normal(6, start, N);
+        for (int i = 0; i < 5; ++i)
+            ck_assert_int_eq(memcmp(hn_tensor_cdata(scale[i].weight), start, sizeof start) == 0, status != HN_OK);
+        failures += status == HN_E_NOMEM;
+        hn_optimizer_destroy(optimizer);
+        hn_layer_destroy(layer);
+        hn_context_destroy(context);
+        ck_assert_int_eq(counter.alive, 0);
+        if (status == HN_OK)
+            break;
+    }
+    ck_assert_int_ge(failures, 5); /* each parameter has a momentum */
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("optimizer");
     TCase *unit = hnt_case(s, "unit");
     tcase_add_test(unit, parameters_of_all_kinds);
     tcase_add_test(unit, momentum_moves_to_another_optimizer);
+    tcase_add_test(unit, parameters_of_a_loss);
     tcase_add_test(unit, bad_values_are_named);
 #ifdef HNI_HAVE_JANSSON
     tcase_add_test(hnt_case(s, "golden"), follows_torch);
 #endif
-    tcase_add_test(hnt_case(s, "oom"), every_allocation_may_fail);
+    TCase *oom = hnt_case(s, "oom");
+    tcase_add_test(oom, every_allocation_may_fail);
+    tcase_add_test(oom, a_layer_is_added_whole_or_not_at_all);
     return s;
 }
 

@@ -49,6 +49,8 @@ START_TEST(bad_descriptions_are_named)
     hnt_fails(hn_tensor_create(&t, context, &deep), HN_E_SHAPE, "ndim is 7");
     hnt_fails(hn_tensor_create(&t, context, &negative), HN_E_SHAPE, "dimension 1 is -3");
     hnt_fails(hn_tensor_create(&t, context, &huge), HN_E_SHAPE, "too large");
+    const hn_desc above = {HN_U8, 1, {(1LL << 48) + 1}};
+    hnt_fails(hn_tensor_create(&t, context, &above), HN_E_SHAPE, "too large");
     hnt_fails(hn_tensor_create(&t, context, NULL), HN_E_ARG, "desc is NULL");
     hnt_fails(hn_tensor_create(&t, NULL, &two), HN_E_ARG, "context is NULL");
     hnt_fails(hn_tensor_wrap(&t, context, NULL, &two), HN_E_ARG, "data is NULL");

@@ -42,14 +42,50 @@ START_TEST(formulas)
 }
 END_TEST
 
+static double alpha_with(const hn_transition_options *options, int64_t epoch, int64_t step)
+{
+    hn_context *context = hnt_context(1);
+    hn_transition *t = NULL;
+    double alpha = -1;
+    hnt_ok(hn_transition_create(&t, context, options));
+    hnt_ok(hn_transition_alpha(t, epoch, step, &alpha));
+    hn_transition_destroy(t);
+    hn_context_destroy(context);
+    return alpha;
+}
+
+START_TEST(options_of_a_kind)
+{
+    hn_transition_options o;
+    hn_transition_options_init(&o, sizeof o);
+    o.total_epochs = 200;
+    o.kind = HN_TRANSITION_FIXED;
+    o.fixed = 0.3;
+    ck_assert_double_eq(alpha_with(&o, 7, 1), 0.3);
+    o.kind = HN_TRANSITION_SEPARATE;
+    o.separate_at = 0.25;
+    ck_assert_double_eq(alpha_with(&o, 49, 0), 1.0);
+    ck_assert_double_eq(alpha_with(&o, 50, 0), 0.0);
+    o.kind = HN_TRANSITION_BETA;
+    o.seed = 1;
+    const double drawn = alpha_with(&o, 3, 4);
+    ck_assert_double_eq(alpha_with(&o, 3, 4), drawn);
+    ck_assert_double_ne(alpha_with(&o, 4, 4), drawn);
+    ck_assert_double_ne(alpha_with(&o, 3, 5), drawn);
+    o.seed = 2;
+    ck_assert_double_ne(alpha_with(&o, 3, 4), drawn);
+}
+END_TEST
+
 START_TEST(names_and_errors)
 {
     hn_context *context = hnt_context(1);
     hn_transition *t = NULL;
     hn_transition_options o;
     double alpha;
-    ck_assert_str_eq(hn_transition_name(HN_TRANSITION_PARABOLIC), "parabolic");
-    ck_assert_str_eq(hn_transition_name(HN_TRANSITION_SEPARATE), "separate");
+    const char *const names[] = {"parabolic", "linear", "cosine", "fixed", "parabolic-increase", "beta", "separate"};
+    for (int32_t kind = 0; kind < 7; ++kind)
+        ck_assert_str_eq(hn_transition_name(kind), names[kind]);
     ck_assert_ptr_null(hn_transition_name(7));
     ck_assert_ptr_null(hn_transition_name(-1));
     hn_transition_options_init(&o, sizeof o);
@@ -128,6 +164,7 @@ static Suite *suite(void)
     Suite *s = suite_create("transition");
     TCase *unit = hnt_case(s, "unit");
     tcase_add_test(unit, formulas);
+    tcase_add_test(unit, options_of_a_kind);
     tcase_add_test(unit, names_and_errors);
     tcase_add_test(hnt_case(s, "property"), beta_has_its_distribution);
     tcase_add_test(hnt_case(s, "oom"), no_memory);

@@ -10,9 +10,10 @@ enum {
                              8 channels on and in bf16 up to 64 on CPUs with AVX512-BF16 and no AMX; else onednn if it
                              is there; else direct                                                                   */
     HN_ENGINE_CBLAS = 1,  /* column matrices and BLAS; every convolution of f32, everywhere                            */
-    HN_ENGINE_DIRECT = 2, /* kernels of this library's own. f32: 3x3 with stride 1 by Winograd's minimal filtering (Lavin
-                             and Gray 2016, F(2x2, 3x3)), for AVX-512, AVX2 and any CPU; the others as CBLAS. bf16: every
-                             convolution, products two at a time, for AVX512-BF16, AVX-512, AVX2 and any CPU           */
+    HN_ENGINE_DIRECT = 2, /* kernels of this library's own. f32: 3x3 with stride 1 and padding up to 2 by Winograd's minimal
+                             filtering (Lavin and Gray 2016, F(2x2, 3x3)), for AVX-512, AVX2 and any CPU; the others as
+                             CBLAS. bf16: every convolution, products two at a time, for AVX512-BF16, AVX-512, AVX2 and
+                             any CPU                                                                                   */
     HN_ENGINE_ONEDNN = 3  /* oneDNN 2.6 or a later 2.x, where it was found when the library was built; f32 and, where the
                              CPU multiplies it, bf16. It keeps memory of its own beside the context's allocator         */
 };

@@ -13,7 +13,7 @@ HN_BEGIN_DECLS
 /* Plans and allocates everything forward and backward need: neither allocates later, but that the engine onednn makes its
  * code for a number of rows when it first sees it, and keeps it until the layer's context goes; then forward may be
  * HN_E_NOMEM or HN_E_UNSUPPORTED, too. Convolutions are computed by the engine of the context that they were created with.
- * layer is borrowed and must outlive the executor. input: f32; dim[0] is the largest batch.
+ * layer is borrowed and must outlive the executor. input: f32 or bf16, as the layer takes it; dim[0] is the largest batch.
  * HN_E_SHAPE if the layer cannot take the input, HN_E_NOMEM.                                     */
 HN_API HN_MUST_CHECK hn_status hn_exec_create(hn_exec **out, hn_context *context, hn_layer *layer, const hn_desc *input,
                                               int32_t mode);
@@ -22,8 +22,9 @@ HN_API HN_MUST_CHECK hn_status hn_exec_create(hn_exec **out, hn_context *context
 HN_API size_t hn_exec_bytes(const hn_exec *exec);
 
 /* Runs the layer. x: planned shape, dim[0] from 1 to the planned one; it must stay unchanged until backward.
- * *y is borrowed from the executor and valid until its next forward. HN_E_SHAPE; HN_E_STATE if the layer's plan wants more
- * memory for these rows than for the planned ones.                                                                   */
+ * *y is borrowed from the executor and valid until its next forward. HN_E_SHAPE; HN_E_ARG if x lies in the executor's own
+ * memory, as its *y does; HN_E_STATE if the layer's plan wants more memory for these rows than for the planned ones. If a
+ * layer fails, running statistics of those before it may have counted this batch.                                      */
 HN_API HN_MUST_CHECK hn_status hn_exec_forward(hn_exec *exec, const hn_tensor *x, const hn_tensor **y);
 
 /* As hn_exec_forward, for rows that it has been given before: running statistics, which have counted them, stay as they
@@ -33,7 +34,8 @@ HN_API HN_MUST_CHECK hn_status hn_exec_forward(hn_exec *exec, const hn_tensor *x
 HN_API HN_MUST_CHECK hn_status hn_exec_forward_again(hn_exec *exec, const hn_tensor *x, const hn_tensor **y);
 
 /* Runs the layer backward for the last forward: adds to the parameters' gradients; dx (may be NULL) is overwritten
- * with the gradient of x. Once for each forward. HN_E_STATE without one or in HN_MODE_INFER.                        */
+ * with the gradient of x and must overlap neither x nor dy (HN_E_ARG). Once for each forward. HN_E_STATE without one or in
+ * HN_MODE_INFER. If a layer fails, gradients of those behind it may have this batch's, and dx is undefined.            */
 HN_API HN_MUST_CHECK hn_status hn_exec_backward(hn_exec *exec, const hn_tensor *dy, hn_tensor *dx);
 
 /* NULL is allowed. */

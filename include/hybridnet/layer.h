@@ -26,8 +26,9 @@ typedef struct hn_layer_plan {
     size_t scratch_bytes;   /* dead after each call                                                           */
 } hn_layer_plan;
 
-/* One forward or backward call. All memory is the executor's, 64-byte aligned; workspace and scratch have the planned
- * sizes (or those of a smaller batch), their contents are undefined before forward and before each call.             */
+/* One forward or backward call. y, workspace and scratch are the executor's, 64-byte aligned; workspace and scratch have the
+ * planned sizes (or those of a smaller batch), their contents are undefined before forward and before each call. x, dy and
+ * dx may be a caller's arrays, aligned to their elements.                                                              */
 typedef struct hn_layer_call {
     size_t struct_size;
     hn_context *context;

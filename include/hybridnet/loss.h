@@ -42,7 +42,7 @@ HN_API HN_MUST_CHECK hn_status hn_loss_create_ce(hn_loss **out, hn_context *cont
 /* SC as an object: any number of rows and columns. */
 HN_API HN_MUST_CHECK hn_status hn_loss_create_sc(hn_loss **out, hn_context *context, const hn_loss_sc_options *options);
 /* Prototypes: classes * prototypes_per_class x dim, one learnable parameter named "prototypes", all zero until
- * hn_loss_init_params.                                                                                           */
+ * hn_loss_init_params. HN_ASSIGN_GIVEN, an array for the rows of one call, is for hn_loss_psc alone: HN_E_ARG.    */
 HN_API HN_MUST_CHECK hn_status hn_loss_create_psc(hn_loss **out, hn_context *context, int64_t classes, int64_t dim,
                                                   const hn_loss_psc_options *options);
 /* BCL, its prototypes (classes x dim) being one learnable parameter named "prototypes", as PSC's. */

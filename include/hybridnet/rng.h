@@ -29,7 +29,7 @@ HN_API uint64_t hn_rng_below(hn_rng *rng, uint64_t n);
 HN_API double hn_rng_uniform(hn_rng *rng);
 /* Standard normal (Box-Muller). */
 HN_API double hn_rng_normal(hn_rng *rng);
-/* n uniform numbers from lo to hi; hi itself only where rounding to float leads to it. */
+/* n uniform numbers from lo to hi; hi itself only where rounding to float leads to it. hi - lo: at most 2^103. */
 HN_API void hn_rng_fill_uniform(hn_rng *rng, float *x, size_t n, float lo, float hi);
 /* n normal numbers. */
 HN_API void hn_rng_fill_normal(hn_rng *rng, float *x, size_t n, float mean, float standard_deviation);

@@ -21,10 +21,12 @@ typedef struct range {
  * what it wrote in the call before. When it is through, it takes tasks from the others' ranges.                         */
 void hni_parallel(int32_t num_threads, int64_t tasks, hni_task_fn fn, void *arg)
 {
-    if (tasks < num_threads)
-        num_threads = (int32_t)tasks;
     if (tasks <= 0)
         return;
+    if (tasks < num_threads)
+        num_threads = (int32_t)tasks;
+    if (num_threads < 1)
+        num_threads = 1;
     range ranges[MAX_RANGES];
     const int32_t count = num_threads < MAX_RANGES ? num_threads : MAX_RANGES;
     for (int32_t i = 0; i < count; ++i) {

@@ -7,7 +7,8 @@
 /* thread: 0 .. num_threads-1, for per-thread scratch; results must depend on task alone. */
 typedef void (*hni_task_fn)(void *arg, int64_t task, int32_t thread);
 
-/* Runs fn for every task in [0, tasks), on at most num_threads threads, handing tasks out as threads come free.
+/* Runs fn for every task in [0, tasks), on at most num_threads threads (at least one). Each begins with a range of tasks of
+ * its own, and then takes from the others'.
  * BLAS calls made by fn stay on their thread (OpenMP builds of BLAS). The partition into tasks must not depend on
  * num_threads: that is what keeps results equal for any number of threads.                                          */
 void hni_parallel(int32_t num_threads, int64_t tasks, hni_task_fn fn, void *arg);

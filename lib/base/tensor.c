@@ -13,7 +13,10 @@ static const struct {
 } dtypes[] = {{HN_F32, 4, "f32"},   {HN_I32, 4, "i32"}, {HN_U8, 1, "u8"},
               {HN_BF16, 2, "bf16"}, {HN_F64, 8, "f64"}, {HN_I64, 8, "i64"}};
 
-/* Extents are int64_t, and sums of planned bytes are not checked in each layer: 2^64 is out of reach for both. */
+/* Extents are int64_t, and sums of planned bytes are not checked in each layer: 2^64 is out of reach for both, for no array
+ * has more than this.                                                                                                     */
+#define MAX_BYTES ((size_t)1 << 48)
+
 _Static_assert(sizeof(size_t) >= 8, "libhybridnet needs a 64-bit machine");
 
 enum { DTYPES = sizeof dtypes / sizeof dtypes[0] };
@@ -37,7 +40,7 @@ hn_status hni_desc_size(const hn_desc *desc, const char *function, int64_t *coun
     for (int32_t i = 0; i < desc->ndim; ++i) {
         int64_t dim = desc->dim[i];
         HNI_FAIL_IF(dim < 0, HN_E_SHAPE, "%s: dimension %d is %" PRId64, function, (int)i, dim);
-        HNI_FAIL_IF(!hni_size_mul(total, (size_t)dim, &total) || total > (size_t)INT64_MAX / 2, HN_E_SHAPE,
+        HNI_FAIL_IF(!hni_size_mul(total, (size_t)dim, &total) || total > MAX_BYTES, HN_E_SHAPE,
                     "%s: the shape is too large to address", function);
         elements *= dim;
     }
@@ -68,11 +71,12 @@ const char *hni_desc_text(const hn_desc *desc, char text[HNI_DESC_TEXT])
     return text;
 }
 
-static hn_status new_tensor(hn_tensor **out, hn_context *context, const hn_desc *desc, void *data, bool owned)
+static hn_status new_tensor(hn_tensor **out, hn_context *context, const hn_desc *desc, void *data, bool owned,
+                            const char *function)
 {
     hn_tensor *tensor = hni_alloc(context, sizeof *tensor);
     if (tensor == NULL)
-        return hni_no_memory("hn_tensor_create", sizeof *tensor);
+        return hni_no_memory(function, sizeof *tensor);
     *tensor = (hn_tensor){.context = context, .data = data, .desc = *desc, .owned = owned};
     for (int32_t i = desc->ndim; i < HN_MAX_DIMS; ++i)
         tensor->desc.dim[i] = 1;
@@ -90,7 +94,7 @@ hn_status hn_tensor_create(hn_tensor **out, hn_context *context, const hn_desc *
     void *data = hni_alloc_zero(context, bytes);
     if (data == NULL)
         return hni_no_memory("hn_tensor_create", bytes);
-    hn_status status = new_tensor(out, context, desc, data, true);
+    hn_status status = new_tensor(out, context, desc, data, true, "hn_tensor_create");
     if (status < 0)
         hni_release(context, data, bytes);
     return status;
@@ -106,7 +110,7 @@ hn_status hn_tensor_wrap(hn_tensor **out, hn_context *context, void *data, const
     HNI_FAIL_IF(data == NULL && bytes > 0, HN_E_ARG, "hn_tensor_wrap: data is NULL for %zu bytes", bytes);
     HNI_FAIL_IF((uintptr_t)data % hn_dtype_bytes(desc->dtype) != 0, HN_E_ARG,
                 "hn_tensor_wrap: data is not aligned to its %zu-byte elements", hn_dtype_bytes(desc->dtype));
-    return new_tensor(out, context, desc, data, false);
+    return new_tensor(out, context, desc, data, false, "hn_tensor_wrap");
 }
 
 void *hn_tensor_data(hn_tensor *tensor)

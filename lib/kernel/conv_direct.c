@@ -97,11 +97,12 @@ static job job_of(const hni_conv *g, const layout *l, void *scratch, int32_t num
     return j;
 }
 
-/* The tiles of pieces [piece, last). */
+/* [first, end) of tiles, pieces or parts. */
 typedef struct span {
     int64_t first, end;
 } span;
 
+/* The tiles of pieces [piece, last). */
 static span tiles_of(const job *j, int64_t piece, int64_t last)
 {
     return (span){piece * j->piece_tiles, hni_min(last * j->piece_tiles, j->tiles)};

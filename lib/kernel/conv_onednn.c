@@ -28,12 +28,19 @@ typedef struct layout {
     int64_t chunks;          /* at most                                    */
 } layout;
 
+static size_t scratch_of(const hni_onednn_shape *s)
+{
+    size_t most = 0;
+    for (int kind = 0; kind < HNI_ONEDNN_KINDS; ++kind)
+        most = s->of[kind].scratch_bytes > most ? s->of[kind].scratch_bytes : most;
+    return most;
+}
+
+/* s: the shape of a whole part. */
 static layout layout_of(const hni_conv *g, const hni_onednn_shape *s)
 {
     const hni_onednn_operation *of = s->of;
-    layout l = {.partial = of[HNI_ONEDNN_WEIGHTS].weight_bytes};
-    for (int kind = 0; kind < HNI_ONEDNN_KINDS; ++kind)
-        l.scratch = of[kind].scratch_bytes > l.scratch ? of[kind].scratch_bytes : l.scratch;
+    layout l = {.partial = of[HNI_ONEDNN_WEIGHTS].weight_bytes, .scratch = scratch_of(s)};
     for (int kind = HNI_ONEDNN_FORWARD; kind <= HNI_ONEDNN_DATA; ++kind)
         l.packed = of[kind].weight_bytes > l.packed ? of[kind].weight_bytes : l.packed;
     l.chunks = hni_max(MIN_CHUNKS, hni_min(MAX_CHUNKS, (int64_t)(PARTIAL_BYTES / l.partial)));
@@ -54,10 +61,29 @@ static int64_t images_of(const hni_conv *g, int64_t part)
     return hni_min(images, g->images - part * images);
 }
 
-/* Makes what a call will need: the steps then allocate nothing. */
+/* Of a call on g. A shorter last part may want more scratch than a whole one. */
+static hn_status lay_out(hn_context *context, const hni_conv *g, layout *l)
+{
+    const int64_t last = hni_conv_part_count(g) - 1;
+    hni_onednn_shape *s;
+    HNI_TRY(hni_onednn_acquire(context, g, images_of(g, 0), &s));
+    *l = layout_of(g, s);
+    hni_onednn_release(context, s);
+    if (images_of(g, last) == images_of(g, 0))
+        return HN_OK;
+    HNI_TRY(hni_onednn_acquire(context, g, images_of(g, last), &s));
+    const size_t scratch = scratch_of(s);
+    hni_onednn_release(context, s);
+    l->scratch = scratch > l->scratch ? scratch : l->scratch;
+    return HN_OK;
+}
+
+/* Makes what a call will need: the steps then allocate nothing. As many whole parts may run at once as there are threads;
+ * the last part, if it is smaller, is of a shape of its own.                                                          */
 static hn_status prepare(hn_context *context, int32_t num_threads, const hni_conv *g, size_t *bytes)
 {
-    const int64_t last = hni_conv_part_count(g) - 1, wanted[2] = {hni_max(1, hni_min(num_threads, last)), 1};
+    const int64_t last = hni_conv_part_count(g) - 1, whole = images_of(g, last) == images_of(g, 0) ? last + 1 : last;
+    const int64_t wanted[2] = {hni_max(1, hni_min(num_threads, whole)), 1};
     for (int i = 0; i < 2; ++i) {
         hni_onednn_shape *held[MAX_HELD];
         int n = 0;
@@ -65,14 +91,13 @@ static hn_status prepare(hn_context *context, int32_t num_threads, const hni_con
         while (n < hni_min(wanted[i], MAX_HELD) && status == HN_OK)
             if ((status = hni_onednn_acquire(context, g, images_of(g, i == 0 ? 0 : last), &held[n])) == HN_OK)
                 ++n;
-        if (i == 0 && n > 0) {
-            const layout l = layout_of(g, held[0]);
-            *bytes = total_bytes(&l, g, num_threads);
-        }
         while (n > 0)
             hni_onednn_release(context, held[--n]);
         HNI_TRY(status);
     }
+    layout l;
+    HNI_TRY(lay_out(context, g, &l));
+    *bytes = total_bytes(&l, g, num_threads);
     return HN_OK;
 }
 
@@ -202,12 +227,9 @@ static void backward_chunk(void *arg, int64_t chunk, int32_t thread)
 static hn_status start(job *j, hn_context *context, int32_t num_threads, const hni_conv *g, const float *w,
                        void *scratch, const hni_conv_visit *visit)
 {
-    hni_onednn_shape *s;
     *j = (job){.context = context, .g = g, .visit = visit, .w = w, .packed = scratch};
-    HNI_TRY(hni_onednn_acquire(context, g, images_of(g, 0), &s));
-    j->l = layout_of(g, s);
+    HNI_TRY(lay_out(context, g, &j->l));
     j->chunks = hni_min(j->l.chunks, hni_conv_part_count(g));
-    hni_onednn_release(context, s);
     j->plain = j->packed + j->l.packed;
     j->own = j->plain + plain_bytes(g);
     j->partials = j->own + (size_t)num_threads * (j->l.scratch + j->l.partial);
@@ -244,13 +266,14 @@ static hn_status backward(hn_context *context, int32_t num_threads, const hni_co
     if (dx != NULL)
         hni_parallel(1, 1, data_weights, &j);
     hni_parallel(num_threads, j.chunks, backward_chunk, &j);
-    if (dw == NULL)
+    if (dw == NULL || atomic_load(&j.failed) != 0)
         return outcome(&j);
     hni_accumulate_all(num_threads, (int64_t)(j.l.partial / sizeof(float)), j.chunks, j.l.partial,
                        (float *)(void *)j.partials);
     hni_parallel(1, 1, plain_gradient, &j);
+    HNI_TRY(outcome(&j));
     hni_accumulate(g->out * g->in * g->kernel_height * g->kernel_width, (const float *)(const void *)j.plain, dw);
-    return outcome(&j);
+    return HN_OK;
 }
 
 /* bf16 where the CPU multiplies it: oneDNN would otherwise imitate it, slowly. */

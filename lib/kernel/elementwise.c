@@ -86,11 +86,6 @@ HNI_CLONES static void mask(int64_t n, const float *restrict y, const float *res
     }
 }
 
-void hni_relu_mask(int64_t n, const float *y, const float *dy, float *dx)
-{
-    mask(n, y, dy, dx);
-}
-
 static void mask_block(void *arg, int64_t task, int32_t thread)
 {
     const job *j = arg;
@@ -124,7 +119,7 @@ static void add_bias_task(void *arg, int64_t task, int32_t thread)
 {
     const job *j = arg;
     (void)thread;
-    int64_t first = task * task_rows(j);
+    int64_t first = hni_min(task * task_rows(j), j->n);
     add_bias(hni_min(task_rows(j), j->n - first), j->channels, j->a, j->out + first * j->channels);
 }
 
@@ -145,7 +140,7 @@ static void sum_rows_task(void *arg, int64_t task, int32_t thread)
 {
     const job *j = arg;
     (void)thread;
-    int64_t first = task * task_rows(j);
+    int64_t first = hni_min(task * task_rows(j), j->n);
     double *sums = j->sums + task * j->channels;
     memset(sums, 0, (size_t)j->channels * sizeof *sums);
     sum_rows(hni_min(task_rows(j), j->n - first), j->channels, j->a + first * j->channels, sums);

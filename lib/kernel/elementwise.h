@@ -15,8 +15,6 @@ void hni_accumulate_all(int32_t num_threads, int64_t n, int64_t count, size_t st
 void hni_relu_forward(int32_t num_threads, int64_t n, const float *x, float *y);
 /* dx = dy where y > 0, else 0. */
 void hni_relu_backward(int32_t num_threads, int64_t n, const float *y, const float *dy, float *dx);
-/* The same on the calling thread, for a task that goes on with dx. The arrays must not overlap. */
-void hni_relu_mask(int64_t n, const float *y, const float *dy, float *dx);
 
 /* y: rows x channels; y += bias, [channels], to every row. */
 void hni_bias_forward(int32_t num_threads, int64_t rows, int64_t channels, const float *bias, float *y);

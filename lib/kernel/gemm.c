@@ -1,10 +1,11 @@
 #include "kernel/gemm.h"
 
+#include "base/integer.h"
 #include "base/parallel.h"
 
 #include <cblas.h>
 
-/* BLAS counts in int (or its own integer type): larger extents are cut into pieces. */
+/* BLAS counts in int (or its own integer type): rows, which may be more, are cut into pieces, be they m or k. */
 enum { MAX_EXTENT = 1 << 30 };
 
 void hni_gemm(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, float alpha, const float *a, int64_t lda,
@@ -18,12 +19,12 @@ void hni_gemm(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, float
                 c[i * ldc + j] = beta == 0.0f ? 0.0f : beta * c[i * ldc + j];
         return;
     }
-    for (int64_t i = 0; i < m; i += MAX_EXTENT) {
-        int64_t rows = m - i < MAX_EXTENT ? m - i : MAX_EXTENT;
-        cblas_sgemm(CblasRowMajor, trans_a ? CblasTrans : CblasNoTrans, trans_b ? CblasTrans : CblasNoTrans, (int)rows,
-                    (int)n, (int)k, alpha, trans_a ? a + i : a + i * lda, (int)lda, b, (int)ldb, beta, c + i * ldc,
-                    (int)ldc);
-    }
+    for (int64_t i = 0; i < m; i += MAX_EXTENT)
+        for (int64_t l = 0; l < k; l += MAX_EXTENT)
+            cblas_sgemm(CblasRowMajor, trans_a ? CblasTrans : CblasNoTrans, trans_b ? CblasTrans : CblasNoTrans,
+                        (int)hni_min(MAX_EXTENT, m - i), (int)n, (int)hni_min(MAX_EXTENT, k - l), alpha,
+                        trans_a ? a + l * lda + i : a + i * lda + l, (int)lda, trans_b ? b + l : b + l * ldb, (int)ldb,
+                        l == 0 ? beta : 1.0f, c + i * ldc, (int)ldc);
 }
 
 typedef struct product {

@@ -112,10 +112,9 @@ void hni_norm_begin_forward(const hni_norm *b, hni_batchnorm_pass *pass, const h
                                 hn_tensor_cdata(b->weight), hn_tensor_cdata(b->bias), addend, relu != 0, y, scratch);
 }
 
-void hni_norm_begin_sums(const hni_norm *b, hni_batchnorm_pass *pass, const hni_batchnorm *k, const void *x,
-                         const void *y, const void *dy, void *daddend, const void *workspace, void *scratch)
+void hni_norm_begin_sums(hni_batchnorm_pass *pass, const hni_batchnorm *k, const void *x, const void *y, const void *dy,
+                         void *daddend, const void *workspace, void *scratch)
 {
-    (void)b;
     hni_batchnorm_begin_sums(pass, k, x, mean_in(workspace), y, dy, daddend, scratch);
 }
 
@@ -200,7 +199,7 @@ static hn_status backward(void *self, const hn_layer_call *call)
     const hni_norm *b = &((const batchnorm *)self)->norm;
     const hni_batchnorm k = kernel_of(b, &call->input);
     hni_batchnorm_pass pass;
-    hni_norm_begin_sums(b, &pass, &k, call->x, call->relu ? call->y : NULL, call->dy, call->daddend, call->workspace,
+    hni_norm_begin_sums(&pass, &k, call->x, call->relu ? call->y : NULL, call->dy, call->daddend, call->workspace,
                         call->scratch);
     hni_batchnorm_run(call->num_threads, &pass, hni_batchnorm_sums);
     hni_norm_end_sums(b, &pass, call->workspace);

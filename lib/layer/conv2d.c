@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/options.h"
+#include "base/tensor.h"
 #include "kernel/elementwise.h"
 #include "layer/layer.h"
 
@@ -94,7 +95,9 @@ hn_status hni_conv2d_geometry(const hni_conv2d *c, const char *kind, const hn_de
                 "%s: kernel %d does not fit into images of %" PRId64 "x%" PRId64 " with padding %d", kind,
                 (int)o->kernel, g->height, g->width, (int)o->padding);
     *output = (hn_desc){input->dtype, 4, {g->images, g->out_height, g->out_width, g->out}};
-    return HN_OK;
+    int64_t count;
+    size_t bytes;
+    return hni_desc_size(output, kind, &count, &bytes);
 }
 
 hn_status hni_conv2d_prepare(const hni_conv2d *c, int32_t num_threads, const hni_conv *g, size_t *bytes)

@@ -42,10 +42,7 @@ static hn_status plan(const void *self, const hn_desc *input, int32_t mode, int3
 {
     const conv_unit *u = self;
     hni_conv g;
-    int64_t count;
-    size_t bytes;
     HNI_TRY(hni_conv2d_geometry(&u->conv, "conv_unit", input, &g, &plan->output));
-    HNI_TRY(hni_desc_size(&plan->output, "conv_unit", &count, &bytes));
     HNI_TRY(hni_norm_check_rows("conv_unit", rows_of(&g), mode));
     size_t conv;
     HNI_TRY(hni_conv2d_prepare(&u->conv, num_threads, &g, &conv));
@@ -74,10 +71,10 @@ static memory memory_of(const hn_layer_call *call, const hni_conv *g)
 static hn_status convolve(const conv_unit *u, const hn_layer_call *call, const hni_conv *g, const memory *m,
                           hni_batchnorm_pass *pass, hni_batchnorm_fn fn)
 {
-    const bool whole = u->conv.options.bias != 0;
+    const bool has_bias = u->conv.options.bias != 0;
     const hni_conv_visit visit = {fn, pass};
-    HNI_TRY(hni_conv2d_forward(&u->conv, call, g, call->x, m->z, m->conv_scratch, whole ? NULL : &visit));
-    if (whole)
+    HNI_TRY(hni_conv2d_forward(&u->conv, call, g, call->x, m->z, m->conv_scratch, has_bias ? NULL : &visit));
+    if (has_bias)
         hni_batchnorm_run(call->num_threads, pass, fn);
     return HN_OK;
 }
@@ -114,7 +111,7 @@ static hn_status backward(void *self, const hn_layer_call *call)
     HNI_TRY(hni_conv2d_geometry(&u->conv, "conv_unit", &call->input, &g, &output));
     const hni_batchnorm k = kernel_of(u, &g);
     const memory m = memory_of(call, &g);
-    hni_norm_begin_sums(&u->norm, &pass, &k, m.z, u->relu || call->relu ? call->y : NULL, call->dy, call->daddend,
+    hni_norm_begin_sums(&pass, &k, m.z, u->relu || call->relu ? call->y : NULL, call->dy, call->daddend,
                         m.statistics, m.norm_scratch);
     hni_batchnorm_run(call->num_threads, &pass, hni_batchnorm_sums);
     hni_norm_end_sums(&u->norm, &pass, m.statistics);

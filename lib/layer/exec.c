@@ -82,6 +82,12 @@ static bool fits(const hn_desc *desc, const hn_desc *planned)
     return hni_desc_equal(desc, &same) && desc->dim[0] >= 1 && desc->dim[0] <= planned->dim[0];
 }
 
+static bool overlap(const void *a, size_t a_bytes, const void *b, size_t b_bytes)
+{
+    const uintptr_t p = (uintptr_t)a, q = (uintptr_t)b;
+    return p < q + b_bytes && q < p + a_bytes;
+}
+
 static hn_status run(hn_exec *exec, const hn_tensor *x, bool again, const hn_tensor **y, const char *function)
 {
     char got[HNI_DESC_TEXT], want[HNI_DESC_TEXT];
@@ -91,6 +97,8 @@ static hn_status run(hn_exec *exec, const hn_tensor *x, bool again, const hn_ten
                              : "y");
     HNI_FAIL_IF(!fits(&x->desc, &exec->planned), HN_E_SHAPE, "%s: x is %s; the executor was planned for %s", function,
                 hni_desc_text(&x->desc, got), hni_desc_text(&exec->planned, want));
+    HNI_FAIL_IF(overlap(x->data, hn_tensor_bytes(x), exec->memory, exec->memory_bytes), HN_E_ARG,
+                "%s: x lies in the executor's own memory", function);
     hn_layer_plan plan;
     HNI_TRY(hn_layer_plan_call(exec->layer, &x->desc, exec->mode, exec->call.num_threads, &plan));
     HNI_FAIL_IF(plan.workspace_bytes > exec->workspace_bytes || plan.scratch_bytes > exec->scratch_bytes, HN_E_STATE,
@@ -132,6 +140,11 @@ hn_status hn_exec_backward(hn_exec *exec, const hn_tensor *dy, hn_tensor *dx)
     HNI_FAIL_IF(dx != NULL && !hni_desc_equal(&dx->desc, &exec->call.input), HN_E_SHAPE,
                 "hn_exec_backward: dx is %s; the input was %s", hni_desc_text(&dx->desc, got),
                 hni_desc_text(&exec->call.input, want));
+    const size_t x_bytes = dx == NULL ? 0 : hn_tensor_bytes(dx);
+    HNI_FAIL_IF(dx != NULL && (overlap(dx->data, x_bytes, dy->data, hn_tensor_bytes(dy)) ||
+                               overlap(dx->data, x_bytes, exec->call.x, x_bytes)),
+                HN_E_ARG, "hn_exec_backward: dx overlaps %s",
+                overlap(dx->data, x_bytes, exec->call.x, x_bytes) ? "x" : "dy");
     hn_layer_call call = exec->call;
     call.dy = dy->data;
     call.dx = dx == NULL ? NULL : dx->data;

@@ -222,6 +222,10 @@ hn_status hn_layer_plan_call(const hn_layer *layer, const hn_desc *input, int32_
                 layer == NULL   ? "layer"
                 : input == NULL ? "input"
                                 : "plan");
+    HNI_FAIL_IF(mode != HN_MODE_INFER && mode != HN_MODE_TRAIN, HN_E_ARG, "hn_layer_plan_call: mode %d does not exist",
+                (int)mode);
+    HNI_FAIL_IF(num_threads < 1, HN_E_ARG, "hn_layer_plan_call: num_threads is %d; it must be positive",
+                (int)num_threads);
     hn_layer_plan made = {.struct_size = sizeof made};
     HNI_TRY(layer->ops.plan(layer->self, input, mode, num_threads, &made));
     int64_t count;

@@ -41,8 +41,11 @@ static hn_status plan(const void *self, const hn_desc *input, int32_t mode, int3
     (void)threads;
     HNI_TRY(geometry(self, input, &g));
     plan->output = (hn_desc){input->dtype, 4, {g.images, g.out_height, g.out_width, g.channels}};
+    int64_t count;
+    size_t bytes;
+    HNI_TRY(hni_desc_size(&plan->output, "max_pool", &count, &bytes));
     if (mode == HN_MODE_TRAIN)
-        plan->workspace_bytes = (size_t)(g.images * g.out_height * g.out_width * g.channels) * sizeof(uint16_t);
+        plan->workspace_bytes = (size_t)count * sizeof(uint16_t);
     return HN_OK;
 }
 

@@ -177,7 +177,7 @@ static hn_status backward(void *self, const hn_layer_call *call)
     child_calls(r, call, &l, &body, &projection);
     float *ds = call->scratch; /* gradient of the shortcut's output: dy where the ReLU let it through */
     if (r->fused) {
-        body.addend = ds; /* its value is not needed, that there is one is */
+        body.addend = ds; /* any array: backward asks only whether there was an addend */
         body.daddend = ds;
         body.relu = 1;
     } else {

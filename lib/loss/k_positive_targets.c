@@ -132,8 +132,9 @@ hn_status hn_kcl_assign_targets(const hn_cmatf *centroids, const hn_cmatf *targe
         return HN_OK;
     assignment a = {.classes = centroids->rows, .t = targets->rows, .class_target = class_target};
     (void)carve_assignment(&a, scratch->data);
-    hni_gemm(false, true, a.classes, a.t, centroids->cols, 1.0f, centroids->data, centroids->ld, targets->data,
-             targets->ld, 0.0f, a.similarity, a.t);
+    /* One thread, but through a task: BLAS then asks for none of its own. */
+    hni_gemm_parallel(1, false, true, a.classes, a.t, centroids->cols, 1.0f, centroids->data, centroids->ld,
+                      targets->data, targets->ld, 0.0f, a.similarity, a.t);
     for (int64_t i = 0; i < a.classes * a.t; ++i)
         HNI_FAIL_IF(!isfinite(a.similarity[i]), HN_E_NONFINITE,
                     "%s: the similarity of class %" PRId64 " and target %" PRId64 " is %g", function, i / a.t, i % a.t,

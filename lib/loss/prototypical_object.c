@@ -52,6 +52,8 @@ hn_status hn_loss_create_psc(hn_loss **out, hn_context *context, int64_t classes
     hn_status status = hni_options_read(o, sizeof *o, options, function);
     o->num_threads = context->num_threads;
     o->grad_beta = 0.0f;
+    if (status == HN_OK && o->assign == HN_ASSIGN_GIVEN)
+        status = hni_fail(HN_E_ARG, "%s: assign is HN_ASSIGN_GIVEN, which is for hn_loss_psc alone", function);
     size_t bytes;
     if (status == HN_OK) /* before prototypes are made from a count that may be nonsense */
         status = hn_loss_psc_scratch(o, 1, classes, dim, &bytes);
