@@ -24,7 +24,8 @@ static void means_of(struct course *c, struct mean *means[MEANS])
 }
 
 /* Of the best epoch goes into best_text what is reported of it. */
-static void write_course(struct course course, const struct outcome *outcome, char *course_text, char *best_text)
+static void write_course(struct course course, int64_t left_out, const struct outcome *outcome, char *course_text,
+                         char *best_text)
 {
     const hn_metrics_report *best = &outcome->best.report;
     struct mean *means[MEANS];
@@ -32,7 +33,7 @@ static void write_course(struct course course, const struct outcome *outcome, ch
     int at = snprintf(course_text, TEXT, "%a", course.lr);
     for (int i = 0; i < MEANS; ++i)
         at += snprintf(course_text + at, TEXT - (size_t)at, " %a %" PRId64, means[i]->sum, means[i]->n);
-    snprintf(course_text + at, TEXT - (size_t)at, " %" PRId64, course.skipped);
+    snprintf(course_text + at, TEXT - (size_t)at, " %" PRId64 " %" PRId64, course.skipped, left_out);
     snprintf(best_text, TEXT, "%" PRId64 " %a %a %a %a %a", outcome->best_epoch, outcome->best.validation, best->top1,
              best->many, best->medium, best->few);
 }
@@ -54,7 +55,8 @@ static int64_t next_integer(const char **text)
     return value;
 }
 
-static void read_course(struct course *course, struct outcome *outcome, const char *course_text, const char *best_text)
+static void read_course(struct course *course, int64_t *left_out, struct outcome *outcome, const char *course_text,
+                        const char *best_text)
 {
     struct mean *means[MEANS];
     means_of(course, means);
@@ -64,6 +66,7 @@ static void read_course(struct course *course, struct outcome *outcome, const ch
         means[i]->n = next_integer(&course_text);
     }
     course->skipped = next_integer(&course_text);
+    *left_out = next_integer(&course_text);
     outcome->best_epoch = next_integer(&best_text);
     outcome->best.validation = next_number(&best_text);
     outcome->best.report.top1 = next_number(&best_text);
@@ -127,7 +130,7 @@ static hn_status save(struct run *run, const struct course *course, const struct
         complain("not enough memory for the options of a checkpoint");
         return HN_E_NOMEM;
     }
-    write_course(*course, outcome, course_text, best_text);
+    write_course(*course, run->left_out, outcome, course_text, best_text);
     describe_data(run, data, sizeof data);
     snprintf(log_bytes, sizeof log_bytes, "%" PRId64, event_log_sync(run->log));
     snprintf(seconds, sizeof seconds, "%a", now() - run->started);
@@ -199,7 +202,7 @@ static hn_status restore(struct run *run, const hn_checkpoint *checkpoint, struc
         return status;
     course->epoch = training.epoch;
     course->step = training.step;
-    read_course(course, outcome, course_text != NULL ? course_text : "", best_text != NULL ? best_text : "");
+    read_course(course, &run->left_out, outcome, course_text != NULL ? course_text : "", best_text != NULL ? best_text : "");
     run->started = now() - (seconds != NULL ? strtod(seconds, NULL) : 0.0);
     /* Tests see the images in another order each time. */
     if (tests != NULL)

@@ -2,6 +2,7 @@
 #include "data.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #define IMAGENET_MEAN          \
     {                          \
@@ -99,6 +100,9 @@ hn_status data_open(struct data *data, hn_context *context, const struct options
     hn_status status = open_set(&data->train, context, options, true);
     if (status == HN_OK && options->imbalance > 1.0)
         status = cut_tail(&data->train, options);
+    data->classes = status == HN_OK ? hn_dataset_classes(data->train) : 0;
+    if (status == HN_OK && data->classes <= MAX_CLASSES)
+        hn_dataset_class_counts(data->train, data->whole);
     if (status == HN_OK && options->validation > 0.0)
         status = hold_out(data, options);
     if (status == HN_OK)
@@ -109,13 +113,36 @@ hn_status data_open(struct data *data, hn_context *context, const struct options
     }
     const int32_t side = (int32_t)options->image_size;
     data->shape = options_image_files(options) ? (hn_image_shape){side, side, 3} : hn_dataset_shape(data->train);
-    data->classes = hn_dataset_classes(data->train);
     if (data->classes <= MAX_CLASSES)
         hn_dataset_class_counts(data->train, data->counts);
     return HN_OK;
 }
 
-int data_check(const struct data *data)
+/* Folders are numbered in the order of their names, on each side by itself: the same names are the same numbers. */
+static int check_folders(const struct data *data)
+{
+    for (int32_t c = 0; c < hn_dataset_classes(data->test); ++c) {
+        const char *train = hn_dataset_class_name(data->train, c), *test = hn_dataset_class_name(data->test, c);
+        if (strcmp(train, test) != 0) {
+            complain("class %d is '%s' in train and '%s' in val; both must have the same directories", (int)c, train,
+                     test);
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static int check_means(const struct data *data)
+{
+    for (int32_t c = 0; c < data->classes; ++c)
+        if (data->counts[c] == 0) {
+            complain("class %d has no training image, and so no mean for --second-stage ncm", (int)c);
+            return -1;
+        }
+    return 0;
+}
+
+int data_check(const struct data *data, const struct options *options)
 {
     const int32_t test_classes = hn_dataset_classes(data->test);
     if (data->classes > MAX_CLASSES) {
@@ -126,7 +153,9 @@ int data_check(const struct data *data)
         complain("the test set has %d classes, the training set only %d", (int)test_classes, (int)data->classes);
         return -1;
     }
-    return 0;
+    if (options->dataset == IMAGE_FOLDER && check_folders(data) != 0)
+        return -1;
+    return options->second_stage == SECOND_NCM ? check_means(data) : 0;
 }
 
 const char *data_hint(const struct options *options)
@@ -268,11 +297,11 @@ hn_status data_start_loaders(struct data *data, hn_context *context, const struc
     loading.augment = &plain;
     hn_status status =
         start_loader(&data->testing, context, data->test, HN_SAMPLER_INSTANCE_BALANCED, loading, options, "testing");
-    if (status != HN_OK || options->eval_only)
-        return status;
-    if (data->held_out != NULL)
+    if (status == HN_OK && data->held_out != NULL)
         status = start_loader(&data->validation, context, data->held_out, HN_SAMPLER_INSTANCE_BALANCED, loading,
                               options, "validation");
+    if (status != HN_OK || options->eval_only)
+        return status;
     loading.batch = options->batch;
     loading.augment = &random;
     if (status == HN_OK)
@@ -286,6 +315,16 @@ hn_status data_start_loaders(struct data *data, hn_context *context, const struc
     loading.augment_later = options->later_views > 0 ? &later : NULL;
     return start_loader(&data->feature, context, data->train, options->feature_sampler, loading, options,
                         "feature branch");
+}
+
+hn_status data_begin_epoch(struct data *data, const struct options *options, int64_t epoch)
+{
+    hn_status status = HN_OK;
+    if (options->classifier_sampler - 1 == HN_SAMPLER_PROGRESSIVE)
+        status = hn_loader_seek(data->classifier, epoch, 0);
+    if (status == HN_OK && data->feature != NULL && options->feature_sampler == HN_SAMPLER_PROGRESSIVE)
+        status = hn_loader_seek(data->feature, epoch, 0);
+    return status;
 }
 
 void data_close(struct data *data)

@@ -12,7 +12,9 @@ struct data {
     hn_dataset *train, *test, *held_out; /* held_out: for --validation, else NULL */
     hn_image_shape shape;
     int32_t classes;
-    int64_t counts[MAX_CLASSES]; /* training images of each class */
+    int64_t counts[MAX_CLASSES]; /* training images of each class               */
+    int64_t whole[MAX_CLASSES];  /* the same before any were held out: they make many, medium and few, so that the
+                                    classes of a run with --validation are those of one without                  */
     /* An epoch of feature and classifier is as many images: those of train. feature is NULL without a feature branch, and
      * both are NULL when only testing.                                                                                  */
     hn_loader *feature, *classifier, *testing;
@@ -24,8 +26,8 @@ struct data {
 /* Opens the sets and cuts the tail. On failure hn_last_error() has the sentence and data is empty. */
 hn_status data_open(struct data *data, hn_context *context, const struct options *options);
 
-/* Whether the sets fit each other and this program: 0, or -1 after a sentence on stderr. */
-int data_check(const struct data *data);
+/* Whether the sets fit each other, the options and this program: 0, or -1 after a sentence on stderr. */
+int data_check(const struct data *data, const struct options *options);
 
 /* What to try when data_open fails. */
 const char *data_hint(const struct options *options);
@@ -35,6 +37,9 @@ hn_status data_start_loaders(struct data *data, hn_context *context, const struc
 
 /* Rows of the largest batch any loader brings. */
 int64_t data_rows(const struct options *options);
+
+/* What the progressive sampler draws depends on the epoch: of training, not of how often its loader was asked. */
+hn_status data_begin_epoch(struct data *data, const struct options *options, int64_t epoch);
 
 void data_close(struct data *data);
 

@@ -7,7 +7,7 @@ hn_status evaluate(struct run *run, hn_loader *loader, struct scores *scores, in
 {
     hn_metrics *metrics = NULL;
     scores->report.struct_size = sizeof scores->report;
-    hn_status status = hn_metrics_create(&metrics, run->context, run->data.classes, run->data.counts);
+    hn_status status = hn_metrics_create(&metrics, run->context, run->data.classes, run->data.whole);
     if (status == HN_OK)
         status = hn_hybrid_evaluate(run->network, loader, metrics);
     if (status == HN_OK)

@@ -125,17 +125,32 @@ void event_table(struct event_log *log, const char *key, const int64_t *values, 
     add(log, key, table);
 }
 
+/* Half a line would spoil those after it: the file ends again where the line began. A pipe has no such place. */
+static void forget(struct event_log *log, off_t begin)
+{
+    FILE *file = begin >= 0 ? fopen(log->path, "r+") : NULL;
+    if (file == NULL)
+        return;
+    (void)fclose(log->file); /* its buffer may hold the rest of the line */
+    log->file = file;
+    if (ftruncate(fileno(file), begin) != 0 || fseeko(file, begin, SEEK_SET) != 0)
+        clearerr(file);
+}
+
 int event_end(struct event_log *log)
 {
     if (log == NULL)
         return 0;
     errno = 0;
+    const off_t begin = ftello(log->file);
     bool written = !log->failed && json_dumpf(log->object, log->file, JSON_COMPACT | JSON_REAL_PRECISION(8)) == 0 &&
                    fputc('\n', log->file) != EOF && fflush(log->file) == 0;
     json_decref(log->object);
     log->object = NULL;
-    if (!written)
+    if (!written) {
         complain("the log %s cannot be written: %s", log->path, errno != 0 ? strerror(errno) : "out of memory");
+        forget(log, begin);
+    }
     return written ? 0 : -1;
 }
 

@@ -11,6 +11,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static const struct method methods[] = {
     {"ce", FEATURE_NONE, HN_SAMPLER_INSTANCE_BALANCED},
@@ -117,14 +118,32 @@ static void decide(struct options *o)
         o->milestones = (struct number_list){2, {0.6 * (double)o->epochs, 0.8 * (double)o->epochs}};
 }
 
-/* Moves what a recipe says of epochs to another number of them. */
-static void stretch(struct options *o, int64_t epochs)
+/* The recipe over what there is: its epochs count from 0 to its own number of them, or the usual one, and move along to the
+ * number that the command line has. What it leaves open stays as it was.                                               */
+static int add_recipe(struct options *o, const struct options *asked, int argc, char **argv)
 {
-    const double ratio = (double)epochs / (double)o->epochs;
-    o->drw_epoch = (int64_t)floor((double)o->drw_epoch * ratio + 0.5);
-    o->warmup *= ratio;
+    const struct options before = *o;
+    struct options usual;
+    int code = option_table_defaults(option_rows, option_row_count, &usual);
+    o->epochs = usual.epochs;
+    o->drw_epoch = usual.drw_epoch;
+    o->warmup = usual.warmup;
+    o->milestones = usual.milestones;
+    if (code == 0)
+        code = recipe_apply(asked->recipe, option_rows, option_row_count, o, &o->recipe_text);
+    const int64_t epochs = o->epochs;
+    o->epochs = epochs == usual.epochs ? before.epochs : epochs;
+    struct options whole = *o;
+    if (code == 0)
+        code = option_table_parse(option_rows, option_row_count, &whole, argc, argv);
+    const double ratio = (double)whole.epochs / (double)epochs;
+    o->drw_epoch = o->drw_epoch == 0 ? before.drw_epoch : (int64_t)floor((double)o->drw_epoch * ratio + 0.5);
+    o->warmup = isnan(o->warmup) ? before.warmup : o->warmup * ratio;
     for (int32_t i = 0; i < o->milestones.count; ++i)
         o->milestones.value[i] *= ratio;
+    if (o->milestones.count < 0)
+        o->milestones = before.milestones;
+    return code;
 }
 
 /* Only to be told something. */
@@ -151,6 +170,16 @@ static int begin(struct options *o, const struct options *asked)
     return 0;
 }
 
+/* One path, or two that lead to one file. */
+static bool same_file(const char *a, const char *b)
+{
+    struct stat first, second;
+    if (a == NULL || b == NULL || strcmp(a, b) == 0)
+        return a != NULL && b != NULL;
+    return stat(a, &first) == 0 && stat(b, &second) == 0 && first.st_dev == second.st_dev &&
+           first.st_ino == second.st_ino;
+}
+
 /* Then the recipe, then the command line: which is read before, too, since it names recipe, checkpoint and epochs. */
 static int read_all(struct options *o, int argc, char **argv)
 {
@@ -163,19 +192,13 @@ static int read_all(struct options *o, int argc, char **argv)
     int code = begin(o, &asked);
     const struct options begun = *o;
     if (code == 0 && asked.recipe != NULL)
-        code = recipe_apply(asked.recipe, option_rows, option_row_count, o, &o->recipe_text);
-    struct options whole = *o; /* whose number of epochs is the command line's, if that has one */
-    if (code == 0)
-        code = option_table_parse(option_rows, option_row_count, &whole, argc, argv);
-    if (code == 0 && asked.recipe != NULL)
-        stretch(o, whole.epochs);
+        code = add_recipe(o, &asked, argc, argv);
     if (code == 0)
         code = option_table_parse(option_rows, option_row_count, o, argc, argv);
     if (code != 0)
         return code;
     decide(o);
-    /* A log in another place is a new one. */
-    if (o->resumed && (o->log == NULL || begun.log == NULL || strcmp(o->log, begun.log) != 0))
+    if (o->resumed && !same_file(o->log, begun.log)) /* then it is a new one */
         o->log_bytes = 0;
     return o->resumed ? resume_check(option_rows, option_row_count, &begun, o) : 0;
 }

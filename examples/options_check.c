@@ -1,6 +1,8 @@
 /* options_check.c -- which options exclude or need each other: what no single row of the table can see. */
 #include "options.h"
 
+#include "character.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -8,7 +10,7 @@
 static bool fits_a_line(const char *text)
 {
     const size_t length = strlen(text);
-    return text[strcspn(text, "\r\n")] == '\0' && strchr(" \t#", text[0]) == NULL &&
+    return !character_controls(text) && strchr(" \t#", text[0]) == NULL &&
            strchr(" \t", text[length - 1]) == NULL && strstr(text, " #") == NULL && strstr(text, "\t#") == NULL;
 }
 
@@ -20,7 +22,7 @@ static int check_texts(const struct options *o)
             option_rows[i].kind == OPTION_TEXT ? *(const char *const *)((const char *)o + option_rows[i].offset) : NULL;
         if (text != NULL && !fits_a_line(text)) {
             complain(
-                "--%s is '%s'; with --checkpoint it must have no line break, no blank at an end and no # after one",
+                "--%s is '%s'; with --checkpoint it must have no control character, no blank at an end and no # after one",
                 option_rows[i].name, text);
             return -1;
         }
@@ -60,6 +62,23 @@ static int refuse_idle(const struct options *o)
     return -1;
 }
 
+/* The classifier's loss, if it makes up for the classes' sizes; else NULL. */
+static const char *balances(const struct options *o)
+{
+    switch (o->classifier_loss) {
+    case CLASSIFIER_CLASS_BALANCED:
+        return "class-balanced";
+    case CLASSIFIER_CLASS_BALANCED_FOCAL:
+        return "class-balanced-focal";
+    case CLASSIFIER_BALANCED_SOFTMAX:
+        return "balanced-softmax";
+    case CLASSIFIER_LOGIT_ADJUSTMENT:
+        return "logit-adjustment";
+    default:
+        return NULL;
+    }
+}
+
 int options_check(const struct options *o)
 {
     if (refuse_idle(o) != 0 || (o->checkpoint != NULL && check_texts(o) != 0))
@@ -83,6 +102,16 @@ int options_check(const struct options *o)
         complain("--second-stage needs a linear classifier; --classifier-loss ldam has a normalised one");
     else if (o->second_stage == SECOND_TAU && isnan(o->tau) && o->validation == 0.0)
         complain("--second-stage tau needs --validation SHARE to choose tau by, or --tau TAU");
+    else if (o->drw_epoch > 0 && (o->classifier_loss == CLASSIFIER_CLASS_BALANCED ||
+                                  o->classifier_loss == CLASSIFIER_CLASS_BALANCED_FOCAL))
+        complain("--drw-epoch is when class weights begin; those of --classifier-loss class-balanced are there from the "
+                 "first epoch on");
+    else if (o->drw_epoch >= o->epochs)
+        complain("--drw-epoch is %lld; it must be below --epochs, %lld", (long long)o->drw_epoch,
+                 (long long)o->epochs);
+    else if (o->second_stage == SECOND_CRT && balances(o))
+        complain("--second-stage crt draws the classes alike, which --classifier-loss %s would balance once more",
+                 balances(o));
     else if (o->warmup > (double)o->epochs)
         complain("--warmup is %g; it must not be longer than --epochs, %lld", o->warmup, (long long)o->epochs);
     else

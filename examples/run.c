@@ -7,6 +7,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* Tells what the library said of its last failure, and what to try. */
@@ -25,6 +26,12 @@ static int check_directory(const char *option, const char *path)
     const char *slash = strrchr(path, '/');
     int length = slash == NULL ? 1 : slash == path ? 1 : (int)(slash - path);
     snprintf(directory, sizeof directory, "%.*s", length, slash == NULL ? "." : path);
+    struct stat info;
+    const size_t end = strlen(path);
+    if ((end > 0 && path[end - 1] == '/') || (stat(path, &info) == 0 && S_ISDIR(info.st_mode))) {
+        complain("%s is %s, which is a directory; it must be a file", option, path);
+        return FAILED;
+    }
     if (access(directory, W_OK) == 0)
         return DONE;
     complain("%s is %s, but nothing can be written in the directory %s", option, path, directory);
@@ -69,7 +76,7 @@ static int prepare(struct run *run)
     status = data_open(&run->data, run->context, o);
     if (status != HN_OK)
         return run_fail(run, status, data_hint(o));
-    if (data_check(&run->data) != 0 || make_confusion(run) != DONE)
+    if (data_check(&run->data, o) != 0 || make_confusion(run) != DONE)
         return FAILED;
     status = network_create(&run->network, run->context, o, &run->data);
     if (status != HN_OK)
@@ -107,15 +114,16 @@ static int work(struct run *run, struct outcome *outcome)
         code = FAILED;
     if (code == DONE)
         code = run->options.eval_only ? training_test(run, &outcome->last) : training_run(run, outcome);
-    if (code == DONE && run->options.features != NULL)
-        code = features_write(run, run->options.features);
-    if (code == DONE)
-        code = export_weights(run);
-    if ((code == DONE || code == INTERRUPTED) && profile_report(run->profile, run->options.quiet, run->log) != 0)
+    const bool done = code == DONE; /* then one file that cannot be written does not cost the others */
+    if (done && export_weights(run) != DONE)
         code = FAILED;
-    if (code == DONE && report_result(run, outcome) != 0)
+    if (done && run->options.features != NULL && features_write(run, run->options.features) != DONE)
         code = FAILED;
-    if (code == DONE && run->unsaved) {
+    if ((done || code == INTERRUPTED) && profile_report(run->profile, run->options.quiet, run->log) != 0)
+        code = FAILED;
+    if (done && report_result(run, outcome) != 0)
+        code = FAILED;
+    if (done && run->unsaved) {
         complain("training is over, but its last checkpoint could not be written");
         code = FAILED;
     }

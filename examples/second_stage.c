@@ -94,6 +94,8 @@ static hn_status retrain(struct run *run)
     hn_rng_seed(&rng, (uint64_t)run->options.seed, 0);
     hn_rng_derive(&rng, &rng, "second stage's classifier", 0);
     hn_status status = hn_hybrid_freeze_backbone(run->network, 1);
+    if (status == HN_OK && run->options.drw_epoch > 0) /* the sampler balances now */
+        status = hn_loss_set_class_weights(hn_hybrid_classifier_loss(run->network), NULL);
     if (status == HN_OK)
         status = hn_layer_init_params(hn_hybrid_classifier(run->network), &rng);
     return status == HN_OK ? train(run, step_classifier, NULL) : status;

@@ -105,6 +105,12 @@ static int fail_step(struct run *run, const struct course *course, hn_status sta
     return run_fail(run, status, hint);
 }
 
+static hn_status begin_epoch(struct run *run, int64_t epoch)
+{
+    const hn_status status = losses_begin_epoch(run->network, &run->options, &run->data, epoch);
+    return status == HN_OK ? data_begin_epoch(&run->data, &run->options, epoch) : status;
+}
+
 /* The rest of the epoch that the course is in, up to its end or an interruption. */
 static int train_epoch(struct run *run, struct course *course, const struct outcome *outcome, int64_t steps)
 {
@@ -119,9 +125,9 @@ static int train_epoch(struct run *run, struct course *course, const struct outc
         double alpha = 0.0;
         const double at = (double)course->epoch + (double)course->step / (double)steps;
         /* Right before its first step: a checkpoint between epochs has not begun the next. */
-        hn_status status = course->step > 0 ? HN_OK : losses_begin_epoch(run->network, o, &run->data, course->epoch);
+        hn_status status = course->step > 0 ? HN_OK : begin_epoch(run, course->epoch);
         if (status != HN_OK)
-            return run_fail(run, status, "the losses could not begin the epoch");
+            return run_fail(run, status, "the losses or the loaders could not begin the epoch");
         status = hn_schedule_at(&schedule, at, &course->lr);
         if (status == HN_OK && hybrid)
             status = hn_transition_alpha(run->transition, course->epoch, course->step, &alpha);

@@ -1,5 +1,8 @@
 #include "checkpoint_case.h"
 
+#include "io/safetensors_file.h"
+#include "train/checkpoint.h"
+
 #include <dirent.h>
 #include <stdio.h>
 #include <string.h>
@@ -244,6 +247,27 @@ int rig_entries(const char *dir)
         ++n;
     closedir(d);
     return n - 2;
+}
+
+void rig_seal(hn_context *context, const hn_safetensors *file, const char *path)
+{
+    hn_named_tensor tensors[64];
+    hn_metadata metadata[16];
+    hni_crc64 crc;
+    char text[HNI_CHECKPOINT_TEXT];
+    ck_assert(file->count <= 64 && file->metadata_count <= 16);
+    hni_crc64_begin(&crc);
+    for (int64_t k = 0; k < file->metadata_count; ++k) {
+        metadata[k] = (hn_metadata){file->metadata[k].key, file->metadata[k].value};
+        hni_checkpoint_sum_entry(&crc, metadata[k].key, metadata[k].value);
+    }
+    for (int64_t k = 0; k < file->count; ++k) {
+        tensors[k] = (hn_named_tensor){file->entries[k].name, file->entries[k].tensor};
+        hni_checkpoint_sum_tensor(&crc, tensors[k].name, tensors[k].tensor);
+    }
+    hni_checkpoint_sum_text(&crc, text);
+    metadata[file->metadata_count - 1].value = text;
+    hnt_ok(hn_safetensors_write(context, path, tensors, file->count, metadata, file->metadata_count));
 }
 
 void rig_directories(char *dir, size_t size, char *other, size_t other_size)

@@ -62,6 +62,9 @@ rig_bytes rig_state(const rig *r, const char *dir);
 /* How many entries a directory has. */
 int rig_entries(const char *dir);
 
+/* Writes an open file, whose tensors or metadata have been changed, to path: with the checksum that a checkpoint has. */
+void rig_seal(hn_context *context, const hn_safetensors *file, const char *path);
+
 /* Two empty directories, dir and other. */
 void rig_directories(char *dir, size_t size, char *other, size_t other_size);
 #define RIG_DIRECTORIES            \

@@ -1,20 +1,15 @@
 #!/bin/sh
 # smoke_checkpoint.sh PROGRAM: train_hybrid killed at random moments and resumed ends with the weights and the log of a run
 # that nobody disturbed; signals save and stop; a full disk, directories that cannot be written in and damaged files end in a
-# sentence or in the checkpoint before. From the environment: HN_KILLS, how many kills (default 10).
+# sentence or in the checkpoint before. From the environment: HN_KILLS, how many kills (default 10); HN_SEED, of the random
+# numbers (default: the time).
 set -eu
 program=$(realpath "$1")
 kills=${HN_KILLS:-10}
-directory=$(mktemp -d)
-child=
-trap '[ -z "$child" ] || kill -9 "$child" 2>/dev/null || true; rm -rf "$directory"' EXIT
-cd "$directory"
-failures=0
-
-fail() {
-    echo "smoke_checkpoint: $*" >&2
-    failures=$((failures + 1))
-}
+seed=${HN_SEED:-$(date +%s)}
+# shellcheck source=tests/smoke_head.sh
+. "$(dirname "$0")/smoke_head.sh"
+echo "smoke_checkpoint: HN_SEED=$seed"
 
 # For the background: the process itself, for its number to be the program's.
 exec_small() {
@@ -74,9 +69,29 @@ waits() {
     done
 }
 
-# A number from 0 to $1 - 1.
-random() {
-    echo $(($(od -An -N2 -tu2 /dev/urandom) % $1))
+# struck BLOW OPTIONS...: a training of the kind psc, in ck and s.log, that the command BLOW meets after its second
+# checkpoint; sets $status. One that was over before the blow is begun again, up to ten times.
+struck() {
+    blow=$1
+    shift
+    for _ in 1 2 3 4 5 6 7 8 9 10; do
+        rm -rf ck away s.safetensors s.log
+        # shellcheck disable=SC2046
+        exec_small $(options_of psc) --log s.log --log-steps 5 --checkpoint ck "$@" 2>output &
+        child=$!
+        waits ck
+        $blow 2>/dev/null || true
+        status=0
+        wait $child 2>/dev/null || status=$?
+        child=
+        [ $status -eq 0 ] || return 0
+    done
+}
+
+# draw N: a number from 0 to N - 1, in $drawn.
+draw() {
+    seed=$(((seed * 1103515245 + 12345) % 2147483648))
+    drawn=$((seed / 65536 % $1))
 }
 
 # ---- undisturbed runs to compare with --------------------------------------------------------------------------------
@@ -100,20 +115,31 @@ while [ $done_kills -lt "$kills" ]; do
     for kind in tsc proco paco psc; do
         trainings=$((trainings + 1))
         rm -rf ck k.safetensors k.log
-        every=$((1 + $(random 5)))
+        draw 5
+        every=$((1 + drawn))
+        draw 6
+        left=$((1 + drawn)) # kills of this training
         finished=no
-        left=$((1 + $(random 6))) # kills of this training
+        circumstances="$kind, --checkpoint-every $every"
         while [ $finished = no ]; do
+            draw 2
+            threads=$((1 + drawn))
+            draw 3
+            workers=$drawn
+            draw 480
+            delay=0.$(printf %03d $((20 + drawn)))
+            circumstances="$circumstances; $threads threads, $workers workers"
             # The whole command each time: it begins or goes on, whatever there is.
             # shellcheck disable=SC2046
             exec_small $(options_of $kind) --save k.safetensors --log k.log --log-steps 5 --checkpoint ck \
-                --checkpoint-every $every --resume --threads $((1 + $(random 2))) --workers "$(random 3)" 2>output &
+                --checkpoint-every $every --resume --threads $threads --workers $workers 2>output &
             child=$!
             if [ $done_kills -lt "$kills" ] && [ $left -gt 0 ]; then
-                sleep "0.$(printf %03d "$((20 + $(random 480)))")"
+                sleep "$delay"
                 if kill -9 $child 2>/dev/null; then
                     done_kills=$((done_kills + 1))
                     left=$((left - 1))
+                    circumstances="$circumstances, killed after $delay s"
                 fi
             fi
             status=0
@@ -131,20 +157,16 @@ while [ $done_kills -lt "$kills" ]; do
         [ $done_kills -lt "$kills" ] || break
     done
 done
+circumstances=
 echo "smoke_checkpoint: $done_kills kills in $trainings trainings"
 
 # ---- SIGINT and SIGTERM save and stop --------------------------------------------------------------------------------
+signalled() {
+    kill -"$signal" "$child"
+}
 for signal in INT TERM; do
-    rm -rf ck s.safetensors s.log
-    # shellcheck disable=SC2046
-    exec_small $(options_of psc) --save s.safetensors --log s.log --log-steps 5 --checkpoint ck 2>output &
-    child=$!
-    waits ck
-    kill -$signal $child
-    status=0
-    wait $child || status=$?
-    child=
-    [ $status -eq 130 ] || fail "SIG$signal: status $status, not 130"
+    struck signalled --save s.safetensors
+    [ "$status" -eq 130 ] || fail "SIG$signal: status $status, not 130"
     grep -q 'stopped in epoch .*to go on: train_hybrid --checkpoint ck --resume' output || fail "SIG$signal: $(cat output)"
     resume ck || fail "--resume after SIG$signal: status $?"
     same_run psc s.safetensors s.log
@@ -219,41 +241,34 @@ if (trap '' XFSZ && ulimit -f 100) 2>/dev/null; then
     [ $status -eq 1 ] || fail "a disk that is full at the beginning: status $status"
     grep -q 'File too large' output || fail "a disk that is full at the beginning: $(cat output)"
     [ "$(find ck -type f | wc -l)" -eq 0 ] || fail "a disk that is full leaves $(ls ck)"
-    # shellcheck disable=SC2046
-    exec_small $(options_of psc) --log f.log --log-steps 5 --checkpoint ck --checkpoint-every 2 2>output &
-    child=$!
-    waits ck
-    kill -9 $child
-    wait $child 2>/dev/null || true
-    child=
+    killed() {
+        kill -9 "$child"
+    }
+    struck killed --checkpoint-every 2
+    [ "$status" -eq 137 ] || fail "before a disk that is full: status $status, not 137"
     find ck -name '*.safetensors' | sort >before
     status=0
     (full resume ck) 2>output || status=$?
     [ $status -eq 1 ] || fail "a disk that is full: status $status"
     grep -q 'this checkpoint is not written; those before it stay' output || fail "a disk that is full: $(cat output)"
     find ck -name '*.safetensors' | sort | cmp - before || fail "a disk that is full costs checkpoints"
-    resume ck --save f.safetensors || fail "--resume after a full disk: status $?"
-    same_run psc f.safetensors f.log
+    resume ck --save s.safetensors || fail "--resume after a full disk: status $?"
+    same_run psc s.safetensors s.log
 else
     echo "smoke_checkpoint: no limit of file sizes here; a full disk is not tried"
 fi
 
 # ---- a directory that goes away while training: it goes on, and says so ----------------------------------------------
-rm -rf ck g.log
-# shellcheck disable=SC2046
-exec_small $(options_of psc) --log g.log --log-steps 5 --checkpoint ck --checkpoint-every 2 2>output &
-child=$!
-waits ck
-mv ck away
-status=0
-wait $child || status=$?
-child=
-[ $status -eq 1 ] || fail "a directory that went away: status $status"
+moved() {
+    mv ck away
+}
+struck moved --checkpoint-every 2
+[ "$status" -eq 1 ] || fail "a directory that went away: status $status"
 grep -q 'this checkpoint is not written; those before it stay' output || fail "a directory that went away: $(cat output)"
 grep -q 'its last checkpoint could not be written' output || fail "a directory that went away: $(cat output)"
-grep -q '"event":"checkpoint_failed".*No such file' g.log || fail "the log does not tell of a checkpoint that failed"
-resume away --save g.safetensors 2>output || fail "--resume in another place: $(cat output)"
-same_run psc g.safetensors g.log
+grep -q '"event":"checkpoint_failed".*No such file' s.log || fail "the log does not tell of a checkpoint that failed"
+resume away --save s.safetensors 2>output || fail "--resume in another place: $(cat output)"
+same_run psc s.safetensors s.log
 
 # ---- the weights alone -----------------------------------------------------------------------------------------------
 # shellcheck disable=SC2046
@@ -292,5 +307,4 @@ else
     echo "smoke_checkpoint: no python3; it does not read the files"
 fi
 
-[ "$failures" -eq 0 ] || exit 1
-echo "smoke_checkpoint: all well"
+finish

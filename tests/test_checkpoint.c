@@ -6,9 +6,7 @@
 
 #ifdef HNI_HAVE_JANSSON
 
-#include "io/safetensors_file.h"
-#include "train/checkpoint.h"
-
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -175,7 +173,8 @@ END_TEST
 
 START_TEST(misuse_is_named)
 {
-    static const hn_metadata own = {"hybridnet.epoch", "1"}, taken = {"format", "x"}, none = {"x", NULL};
+    static const hn_metadata own = {"hybridnet.epoch", "1"}, none = {"x", NULL};
+    static const hn_metadata taken[] = {{"format", "x"}, {"producer", "x"}, {"version", "x"}};
     RIG_DIRECTORIES;
     rig r;
     hn_checkpoint *c = NULL;
@@ -189,7 +188,8 @@ START_TEST(misuse_is_named)
     hnt_fails(hn_checkpoint_save(&negative, dir, 1, NULL, 0), HN_E_ARG, "step -1");
     hnt_fails(hn_checkpoint_save(&r.t, dir, 1, NULL, 1), HN_E_ARG, "metadata is NULL");
     hnt_fails(hn_checkpoint_save(&r.t, dir, 1, &own, 1), HN_E_ARG, "hybridnet.epoch");
-    hnt_fails(hn_checkpoint_save(&r.t, dir, 1, &taken, 1), HN_E_ARG, "format");
+    for (size_t i = 0; i < sizeof taken / sizeof *taken; ++i)
+        hnt_fails(hn_checkpoint_save(&r.t, dir, 1, &taken[i], 1), HN_E_ARG, taken[i].key);
     hnt_fails(hn_checkpoint_save(&r.t, dir, 1, &none, 1), HN_E_ARG, "no value");
     ck_assert_int_eq(rig_entries(dir), 0);
     hnt_fails(hn_checkpoint_open(NULL, r.context, dir), HN_E_ARG, "out is NULL");
@@ -206,6 +206,38 @@ START_TEST(misuse_is_named)
     hnt_fails(hn_checkpoint_restore(c, &empty), HN_E_ARG, "training->hybrid is NULL");
     hn_checkpoint_close(c);
     ck_assert_ptr_null(hn_optimizer_momentum(NULL, NULL));
+    rig_close(&r);
+}
+END_TEST
+
+/* A struct without room for what restoring sets, as of a caller that has set another size, is refused before anything is set. */
+START_TEST(a_training_without_its_place_is_refused)
+{
+    static const size_t sizes[] = {offsetof(hn_training, epoch), offsetof(hn_training, step), sizeof(hn_training) - 1};
+    RIG_DIRECTORIES;
+    rig r;
+    hn_checkpoint *c = NULL;
+    char sentence[100];
+    rig_open(&r, PSC);
+    rig_train(&r, 1);
+    hnt_ok(hn_checkpoint_save(&r.t, dir, 1, NULL, 0));
+    hnt_ok(hn_checkpoint_open(&c, r.context, dir));
+    rig_train(&r, 7); /* in another epoch */
+    rig_bytes before = rig_state(&r, other);
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; ++i) {
+        snprintf(sentence, sizeof sentence, "training->struct_size is %zu; it lacks epoch or step", sizes[i]);
+        r.t.struct_size = sizes[i];
+        hnt_fails(hn_checkpoint_restore(c, &r.t), HN_E_ARG, sentence);
+        ck_assert_uint_eq(r.t.struct_size, sizes[i]);
+        r.t.struct_size = sizeof r.t;
+        rig_bytes after = rig_state(&r, other);
+        ck_assert_msg(rig_same(before, after), "a size of %zu has changed the training", sizes[i]);
+        free(after.data);
+    }
+    hnt_ok(hn_checkpoint_restore(c, &r.t));
+    ck_assert_int_eq(r.t.step, 1);
+    free(before.data);
+    hn_checkpoint_close(c);
     rig_close(&r);
 }
 END_TEST
@@ -264,10 +296,6 @@ START_TEST(numbers_out_of_range_are_refused)
     for (size_t i = 0; i < sizeof bad / sizeof *bad; ++i) {
         hn_safetensors *file = NULL;
         hn_checkpoint *c = NULL;
-        hn_named_tensor tensors[64];
-        hn_metadata metadata[16];
-        hni_crc64 crc;
-        char text[HNI_CHECKPOINT_TEXT];
         hnt_ok(hn_checkpoint_save(&r.t, dir, 1, NULL, 0));
         hnt_ok(hn_safetensors_open(&file, r.context, rig_path(dir, 2)));
         hn_tensor *t = (hn_tensor *)(uintptr_t)hn_safetensors_find(file, bad[i].name);
@@ -275,18 +303,7 @@ START_TEST(numbers_out_of_range_are_refused)
             ((int32_t *)hn_tensor_data(t))[hn_tensor_count(t) - 1] = (int32_t)bad[i].value;
         else
             ((int64_t *)hn_tensor_data(t))[hn_tensor_count(t) - 1] = bad[i].value;
-        hni_crc64_begin(&crc);
-        for (int64_t k = 0; k < file->metadata_count; ++k) {
-            metadata[k] = (hn_metadata){file->metadata[k].key, file->metadata[k].value};
-            hni_checkpoint_sum_entry(&crc, metadata[k].key, metadata[k].value);
-        }
-        for (int64_t k = 0; k < file->count; ++k) {
-            tensors[k] = (hn_named_tensor){file->entries[k].name, file->entries[k].tensor};
-            hni_checkpoint_sum_tensor(&crc, tensors[k].name, tensors[k].tensor);
-        }
-        hni_checkpoint_sum_text(&crc, text);
-        metadata[file->metadata_count - 1].value = text;
-        hnt_ok(hn_safetensors_write(r.context, rig_path(dir, 2), tensors, file->count, metadata, file->metadata_count));
+        rig_seal(r.context, file, rig_path(dir, 2));
         hn_safetensors_close(file);
         hnt_ok(hn_checkpoint_open(&c, r.context, dir));
         hnt_fails(hn_checkpoint_restore(c, &r.t), HN_E_FORMAT, bad[i].name);
@@ -364,6 +381,7 @@ static Suite *suite(void)
     tcase_add_test(unit, every_loss_is_tried);
     tcase_add_test(unit, is_a_file_of_weights_too);
     tcase_add_test(unit, misuse_is_named);
+    tcase_add_test(unit, a_training_without_its_place_is_refused);
     tcase_add_test(unit, another_training_is_refused);
     tcase_add_test(unit, numbers_out_of_range_are_refused);
     TCase *repro = hnt_case(s, "repro");

@@ -5,7 +5,6 @@
 
 #ifdef HNI_HAVE_JANSSON
 
-#include "io/safetensors_file.h"
 #include "train/checkpoint.h"
 
 #include <math.h>
@@ -166,6 +165,39 @@ START_TEST(damaged_and_foreign_files_are_passed_over)
 }
 END_TEST
 
+/* A whole checkpoint of a newer library is no damage: an older one does not take its place unasked. */
+START_TEST(a_newer_format_is_refused)
+{
+    RIG_DIRECTORIES;
+    rig r;
+    char path[300];
+    rig_open(&r, CE);
+    rig_train(&r, 1);
+    hnt_ok(hn_checkpoint_save(&r.t, dir, 0, NULL, 0));
+    rig_train(&r, 3);
+    hnt_ok(hn_checkpoint_save(&r.t, dir, 0, NULL, 0));
+    snprintf(path, sizeof path, "%s", rig_path(dir, 3));
+    hn_safetensors *file = NULL;
+    hn_checkpoint *untouched = (hn_checkpoint *)&r, *c = untouched;
+    hnt_ok(hn_safetensors_open(&file, r.context, path));
+    char *version = (char *)(uintptr_t)hn_safetensors_metadata(file, HNI_CHECKPOINT_FORMAT);
+    ck_assert_str_eq(version, "1");
+    *version = '2';
+    rig_seal(r.context, file, path);
+    hnt_fails(hn_checkpoint_open(&c, r.context, dir), HN_E_VERSION, "is in version 2 of the format");
+    ck_assert_ptr_nonnull(strstr(hn_last_error(), path));
+    ck_assert_ptr_eq(c, untouched);
+    ck_assert_int_eq(r.warnings, 0);
+    *version = '1'; /* nothing else is wrong with it */
+    rig_seal(r.context, file, path);
+    hnt_ok(hn_checkpoint_open(&c, r.context, dir));
+    ck_assert_int_eq(hn_checkpoint_step(c), 3);
+    hn_checkpoint_close(c);
+    hn_safetensors_close(file);
+    rig_close(&r);
+}
+END_TEST
+
 /* Every bit of a checkpoint is flipped in turn. The few that are not found change nothing. */
 START_TEST(no_flipped_bit_goes_unseen)
 {
@@ -237,6 +269,7 @@ static Suite *suite(void)
     tcase_add_test(unit, old_ones_go_when_the_new_one_is_whole);
     tcase_add_test(unit, a_save_that_fails_leaves_the_old_one);
     tcase_add_test(unit, damaged_and_foreign_files_are_passed_over);
+    tcase_add_test(unit, a_newer_format_is_refused);
     tcase_add_test(unit, no_flipped_bit_goes_unseen);
 #else
     tcase_add_test(unit, a_build_without_jansson_writes_nothing);

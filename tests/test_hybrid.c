@@ -369,6 +369,32 @@ START_TEST(features_make_the_logits)
 END_TEST
 
 #ifdef HNI_HAVE_JANSSON
+/* The file is plain's: backbone and classifier become its own, projection and prototypes stay. */
+static void take_a_plain_file(hn_hybrid *h, const hn_hybrid *plain, const char *path)
+{
+    float *before = hnt_alloc((size_t)copy_all(h, NULL) * sizeof *before);
+    int64_t at = 0, kept = 0;
+    copy_all(h, before);
+    hnt_ok(hn_hybrid_load(h, path, 0));
+    for (int64_t i = 0; i < hn_hybrid_param_count(h); ++i) {
+        hn_param got = {.struct_size = sizeof got}, want = {.struct_size = sizeof want};
+        hnt_ok(hn_hybrid_param(h, i, &got));
+        const float *values = hn_tensor_cdata(got.value);
+        const bool same = memcmp(before + at, values, hn_tensor_bytes(got.value)) == 0;
+        const bool own = !of_backbone(got.name) && strncmp(got.name, "fc.", 3) != 0;
+        ck_assert_msg(same == own, "%s %s", got.name, same ? "has not changed" : "has changed");
+        if (!own) { /* the same place in plain's list */
+            hnt_ok(hn_hybrid_param(plain, i, &want));
+            ck_assert_str_eq(want.name, got.name);
+            ck_assert_mem_eq(values, hn_tensor_cdata(want.value), hn_tensor_bytes(want.value));
+        }
+        kept += own;
+        at += hn_tensor_count(got.value);
+    }
+    ck_assert_int_eq(kept, 5); /* two layers' weights and biases, prototypes */
+    free(before);
+}
+
 START_TEST(weights_survive_a_file)
 {
     char dir[200], path[256];
@@ -394,9 +420,17 @@ START_TEST(weights_survive_a_file)
     ck_assert(memcmp(la, lb, sizeof la) == 0);
 
     /* And the hybrid network takes a plain one's file, keeping its own projection and prototypes. */
+    hnt_ok(hn_hybrid_step(plain, NULL, &x.batches[1], 0.0, 0.1, NULL)); /* it has what b has until here */
     hnt_ok(hn_hybrid_save(plain, path));
     hnt_fails(hn_hybrid_load(b, path, 1), HN_E_FORMAT, "projection");
-    hnt_ok(hn_hybrid_load(b, path, 0));
+    take_a_plain_file(b, plain, path);
+
+    /* Not without all that is used at inference. */
+    hn_param first = {.struct_size = sizeof first};
+    hnt_ok(hn_hybrid_param(plain, 0, &first));
+    const hn_named_tensor alone = {first.name, first.value};
+    hnt_ok(hn_safetensors_write(context, path, &alone, 1, NULL, 0));
+    hnt_fails(hn_hybrid_load(b, path, 0), HN_E_FORMAT, "bn1.weight");
     hnt_fails(hn_hybrid_save(a, "/nonexistent/directory/w.safetensors"), HN_E_IO, "/nonexistent/directory");
     hnt_fails(hn_hybrid_load(a, "/nonexistent/w.safetensors", 1), HN_E_IO, "/nonexistent/w.safetensors");
     drop_noise(&x);

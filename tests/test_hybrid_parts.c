@@ -114,6 +114,42 @@ START_TEST(parts_that_do_not_fit_are_named)
 }
 END_TEST
 
+/* A projection that puts out bf16 is refused like a classifier; the parts are the caller's still, who makes a network of them
+ * with another projection.                                                                                               */
+START_TEST(a_refusal_leaves_the_parts)
+{
+    hnt_counter counter = {.fail_at = -1};
+    hn_context *context = NULL;
+    hnt_ok(hnt_counting_context(&context, &counter, 1));
+    hn_layer *linear = NULL, *cast = NULL;
+    hn_hybrid *h = NULL;
+    hn_hybrid_parts parts = {.struct_size = sizeof parts};
+    hn_hybrid_options options;
+    hn_hybrid_options_init(&options, sizeof options);
+    options.input = (hn_desc){HN_F32, 4, {ROWS, 1, 1, 64}};
+    hnt_ok(hn_global_avg_pool_create(&parts.backbone, context));
+    hnt_ok(hn_linear_create(&parts.classifier, context, 64, CLASSES, 1));
+    hnt_ok(hn_loss_create_ce(&parts.classifier_loss, context, CLASSES, NULL));
+    hnt_ok(hn_loss_create_psc(&parts.feature_loss, context, CLASSES, DIM, NULL));
+    hnt_ok(hn_linear_create(&linear, context, 64, DIM, 1));
+    hnt_ok(hn_cast_create(&cast, context, HN_BF16));
+    hnt_ok(hn_sequential_create(&parts.projection, context));
+    hnt_ok(hn_layer_add_child(parts.projection, "0", linear));
+    hnt_ok(hn_layer_add_child(parts.projection, "1", cast));
+    const int64_t alive = counter.alive;
+    hnt_fails(hn_hybrid_create(&h, context, &parts, &options), HN_E_SHAPE,
+              "the projection puts out bf16 4x32; it must be f32 rows x width");
+    ck_assert_ptr_null(h);
+    ck_assert_int_eq(counter.alive, alive);
+    hn_layer_destroy(parts.projection);
+    hnt_ok(hn_linear_create(&parts.projection, context, 64, DIM, 1));
+    hnt_ok(hn_hybrid_create(&h, context, &parts, &options));
+    hn_hybrid_destroy(h);
+    hn_context_destroy(context);
+    ck_assert_int_eq(counter.alive, 0);
+}
+END_TEST
+
 /* A struct whose size nobody has set is not written to, and nothing else happens. */
 START_TEST(results_need_their_size)
 {
@@ -143,6 +179,7 @@ static Suite *suite(void)
     TCase *unit = hnt_case(s, "unit");
     tcase_add_test(unit, the_classifiers_loss_is_initialised);
     tcase_add_test(unit, parts_that_do_not_fit_are_named);
+    tcase_add_test(unit, a_refusal_leaves_the_parts);
     tcase_add_test(unit, results_need_their_size);
     return s;
 }

@@ -169,8 +169,16 @@ START_TEST(directories_that_cannot_be_written)
     hnt_fails(write_big(context, path), HN_E_IO, "No such file");
     hnt_fails(write_big(context, ""), HN_E_IO, "cannot");
     ck_assert_int_eq(mkdir(p.file, 0755), 0); /* a directory where the file should go */
-    hnt_fails(write_big(context, p.file), HN_E_IO, "cannot rename");
+    hnt_fails(write_big(context, p.file), HN_E_IO, "is no regular file, and is not replaced by one");
     ck_assert_int_eq(hnt_entries_in(p.dir), 1);
+
+    struct stat info; /* a pipe, or a device such as /dev/null, stays one */
+    snprintf(path, sizeof path, "%s/pipe", p.dir);
+    ck_assert_int_eq(mkfifo(path, 0600), 0);
+    hnt_fails(write_big(context, path), HN_E_IO, "is no regular file");
+    ck_assert_int_eq(stat(path, &info), 0);
+    ck_assert(S_ISFIFO(info.st_mode));
+    ck_assert_int_eq(hnt_entries_in(p.dir), 2);
 
     snprintf(path, sizeof path, "%s/b", p.file);
     ck_assert_int_eq(chmod(p.dir, 0755), 0);

@@ -11,8 +11,10 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum { DONE = 0, FAILED = 1, BAD_USAGE = 2 };
 
@@ -101,19 +103,33 @@ static char *make_page(const struct page *page, size_t *size)
     return NULL;
 }
 
-/* It is whole before the old one is touched. */
-static int write_page(const char *path, const struct page *page)
+static bool write_file(const char *path, const char *text, size_t size)
 {
-    size_t size = 0;
-    char *text = make_page(page, &size);
-    if (text == NULL)
-        return FAILED;
     FILE *file = fopen(path, "wb");
     bool written = file != NULL && fwrite(text, 1, size, file) == size;
     if (file != NULL && fclose(file) != 0)
         written = false;
-    if (!written)
+    return written;
+}
+
+/* A regular file, or one to be made, is written beside the old one, which it then replaces; a pipe or a device as it is. */
+static int write_page(const char *path, const struct page *page)
+{
+    char beside[4096];
+    struct stat info;
+    const bool direct = stat(path, &info) == 0 && !S_ISREG(info.st_mode);
+    size_t size = 0;
+    char *text = make_page(page, &size);
+    if (text == NULL)
+        return FAILED;
+    snprintf(beside, sizeof beside, "%s.part", path);
+    const char *target = direct ? path : beside;
+    const bool written = write_file(target, text, size) && (direct || rename(beside, path) == 0);
+    if (!written) {
         complain("the page %s cannot be written: %s", path, strerror(errno));
+        if (!direct)
+            (void)remove(beside);
+    }
     free(text);
     return written ? DONE : FAILED;
 }

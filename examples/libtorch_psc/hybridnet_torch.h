@@ -60,6 +60,7 @@ struct PscFunction : torch::autograd::Function<PscFunction> {
         hn_matf drows = view_of_gradient(dz), dkeys = view_of_gradient(dp);
         size_t bytes = 0;
         double loss = 0;
+        options.grad_beta = 0; /* dz is new */
         TORCH_CHECK(options.prototypes_per_class > 0, "prototypes_per_class is ", options.prototypes_per_class);
         check(hn_loss_psc_scratch(&options, x.size(0), p.size(0) / options.prototypes_per_class, x.size(1), &bytes));
         Scratch memory(bytes);
@@ -88,6 +89,7 @@ struct ScFunction : torch::autograd::Function<ScFunction> {
         hn_matf drows = view_of_gradient(dz);
         size_t bytes = 0;
         double loss = 0;
+        options.grad_beta = 0; /* dz is new */
         check(hn_loss_sc_scratch(&options, x.size(0), x.size(1), &bytes));
         Scratch memory(bytes);
         const hn_scratch scratch = memory.get();

@@ -69,16 +69,17 @@ def _check(status):
         raise Error(status, _library.hn_last_error().decode())
 
 
-def _options(kind, prefix, values):
+def _options(kind, prefix, values, classes=0):
     """A struct of the kind with its defaults and these values."""
     options = kind()
     getattr(_library, prefix + "_options_init")(c.byref(options), c.c_size_t(c.sizeof(options)))
     for name, value in values.items():
-        if not hasattr(options, name) or name == "struct_size":
+        if not hasattr(options, name) or name in ("struct_size", "grad_beta"):  # gradients are new arrays here
             raise TypeError(f"{prefix} has no option {name}")
         if isinstance(value, np.ndarray):  # an array of the classes; whoever calls keeps it alive
-            if value.dtype != np.float32 or not value.flags.c_contiguous:
-                raise TypeError(f"{name} must be a contiguous float32 array, not {value.dtype}")
+            if value.dtype != np.float32 or not value.flags.c_contiguous or value.shape != (classes,):
+                raise TypeError(f"{name} must be a contiguous float32 array of {classes} classes, not {value.dtype} "
+                                f"of shape {value.shape}")
             value = value.ctypes.data
         setattr(options, name, value)
     return options
@@ -134,8 +135,8 @@ def sc(z, labels, **options):
 
 def ce(logits, labels, **options):
     """hn_loss_ce: (loss, dlogits). logits n x classes."""
-    o = _options(CeOptions, "hn_loss_ce", options)
     x = _matrix(logits, "logits")
+    o = _options(CeOptions, "hn_loss_ce", options, x.cols)
     labels = _labels(labels, x.rows, "labels")
     dlogits, loss = np.empty_like(logits, order="C"), c.c_double()
     memory, scratch = _scratch(_library.hn_loss_ce_scratch, o, x.rows, x.cols)

@@ -44,8 +44,9 @@ typedef struct hn_layer_call {
     const void *addend;  /* layers that can add, else NULL: an array of y's shape, y += addend ...                */
     void *daddend;       /* ... backward: overwritten with its gradient; NULL: not wanted                         */
     int32_t relu;        /* ... and then y = max(y, 0); the same in forward and backward                          */
-    int32_t again;       /* forward in HN_MODE_TRAIN: nonzero if these rows have been run before, for statistics
-                            that are to count them once (hn_exec_forward_again)                                   */
+    int32_t again;       /* forward in HN_MODE_TRAIN: nonzero if running statistics are not to count these rows: they
+                            have been run before (hn_exec_forward_again), or are those of a branch that does not count
+                            (HN_STATISTICS_CLASSIFIER). It says nothing of the workspace: y follows from x alone */
 } hn_layer_call;
 
 /* What one call costs, for a trace: what its time is to be held against. Of the layer's own work, children left out.

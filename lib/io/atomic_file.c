@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { SUFFIX = 48, ATTEMPTS = 1000 };
@@ -48,6 +49,12 @@ static int create_beside(hni_atomic_file *f)
 
 hn_status hni_atomic_open(hni_atomic_file **out, hn_context *context, const char *function, const char *path)
 {
+    struct stat info; /* a rename would put a file in the place of /dev/null */
+    const int found = stat(path, &info);
+    if (found != 0 && errno != ENOENT)
+        return hni_fail_errno(function, "look at", path, errno);
+    HNI_FAIL_IF(found == 0 && !S_ISREG(info.st_mode), HN_E_IO, "%s: %s is no regular file, and is not replaced by one",
+                function, path);
     hni_atomic_file *f = hni_alloc(context, sizeof *f);
     if (f == NULL)
         return hni_no_memory(function, sizeof *f);

@@ -6,7 +6,8 @@
 
 typedef struct hni_atomic_file hni_atomic_file;
 
-/* Opens a temporary file beside path. function: borrowed, begins the sentences. HN_E_IO, HN_E_NOMEM. */
+/* Opens a temporary file beside path. function: borrowed, begins the sentences. HN_E_IO, also where path is there and no
+ * regular file (a directory, a device, a pipe); HN_E_NOMEM.                                                             */
 hn_status hni_atomic_open(hni_atomic_file **out, hn_context *context, const char *function, const char *path);
 
 /* Appends. After a failure only hni_atomic_abandon remains. */
