@@ -187,12 +187,18 @@ int64_t data_rows(const struct options *options)
     return options_two_branches(options) ? options->batch * options->views : options->batch;
 }
 
-/* SimAugment (Chen et al. 2020, as Khosla et al. 2020 have it): strong crops and colours; large images are blurred, too. */
-static void add_sim(hn_augment_options *a, bool large)
+/* In place of padding and a crop of the image's own size. */
+static void add_resized(hn_augment_options *a, bool large)
 {
     a->resized_crop = 1;
     a->scale_min = large ? 0.08f : 0.2f;
     a->crop_padding = 0;
+}
+
+/* SimAugment (Chen et al. 2020, as Khosla et al. 2020 have it): strong crops and colours; large images are blurred, too. */
+static void add_sim(hn_augment_options *a, bool large)
+{
+    add_resized(a, large);
     a->jitter = 0.8f;
     a->brightness = a->contrast = a->saturation = 0.4f;
     a->hue = 0.1f;
@@ -204,7 +210,8 @@ static void add_sim(hn_augment_options *a, bool large)
 static void add_policy(hn_augment_options *a, int32_t kind, bool large)
 {
     a->policy = kind == AUGMENT_AUTO ? HN_POLICY_AUTOAUGMENT_CIFAR10 : HN_POLICY_RANDAUGMENT;
-    a->randaugment_level = 30; /* what BCL and ProCo call 10 */
+    a->randaugment_level = 30; /* of geometric operations what BCL and ProCo call 10 */
+    a->fill = kind == AUGMENT_AUTO ? 128 : 0; /* as PaCo's and ProCo's code */
     a->cutout = large ? 0 : 16;
     a->grayscale = 0.0f;
 }
@@ -238,6 +245,8 @@ static hn_augment_options random_augmentation(const struct options *o, int32_t k
     a.grayscale = options_two_branches(o) ? grayscale_probability : 0.0f;
     if (kind == AUGMENT_SIM)
         add_sim(&a, large);
+    else if (kind == AUGMENT_RESIZED)
+        add_resized(&a, large);
     else if (kind != AUGMENT_PLAIN)
         add_policy(&a, kind, large);
     return a;

@@ -47,8 +47,8 @@ const struct option_row option_rows[] = {
     {"feature-loss", OPTION_CHOICE, AT(feature_loss), "auto", 0, 0, "auto|none|sc|psc|bcl|kcl|tsc|paco|proco",
      "of the feature branch; auto: the method's. docs/rebalancing.md says what\neach is; none leaves the branch out"},
     {"temperature", OPTION_REAL, AT(temperature), "auto", 0.001, 1000, "T",
-     "of the feature loss; auto, as in the papers: 0.1, but 1 for psc on CIFAR-10,\n"
-     "Fashion-MNIST and the synthetic set, 0.07 for kcl and tsc, 0.05 for paco"},
+     "of the feature loss; auto: 0.1, but 1 for psc on CIFAR-10 (and, for want of\n"
+     "published ones, Fashion-MNIST and the synthetic set), 0.07 for kcl and tsc,\n0.05 for paco"},
     {"reduction", OPTION_CHOICE, AT(reduction), "mean", 0, 0, "mean|sum",
      "of the feature loss over its anchors; the paper writes a sum, which takes\na smaller --lr"},
     {"projection-hidden", OPTION_INTEGER, AT(projection_hidden), "0", 0, 65536, "N",
@@ -72,12 +72,13 @@ const struct option_row option_rows[] = {
      "how the classifier branch draws its images; auto: as the method does"},
     {"feature-sampler", OPTION_CHOICE, AT(feature_sampler), "instance", 0, 0,
      "instance|balanced|balanced-random|square-root|progressive|reversed", "how the feature branch draws its images"},
-    {"augmentation", OPTION_CHOICE, AT(augmentation), "plain", 0, 0, "plain|sim|autoaugment|randaugment",
+    {"augmentation", OPTION_CHOICE, AT(augmentation), "plain", 0, 0, "plain|sim|autoaugment|randaugment|resized",
      "how training images are changed: random crop and flip, and in the hybrid\n"
      "methods gray with probability 0.2, as in the paper (plain); SimAugment, with\n"
-     "strong colours; or crop and flip with AutoAugment's or RandAugment's\n"
-     "operations and, for small images, cutout"},
-    {"later-views", OPTION_CHOICE, AT(later_views), "same", 0, 0, "same|plain|sim|autoaugment|randaugment",
+     "strong colours; crop and flip with AutoAugment's or RandAugment's operations\n"
+     "and, for small images, cutout; or plain with crops of 20 to 100 % of the area\n"
+     "that are resized (resized)"},
+    {"later-views", OPTION_CHOICE, AT(later_views), "same", 0, 0, "same|plain|sim|autoaugment|randaugment|resized",
      "the same of all views but the first"},
     {"views", OPTION_INTEGER, AT(views), "2", 1, 16, "N", "random views of each image in the feature branch"},
     {"transition", OPTION_CHOICE, AT(transition), "parabolic", 0, 0,
@@ -114,7 +115,7 @@ const struct option_row option_rows[] = {
      "of initial weights, order of images and augmentation; the same seed gives\n"
      "the same weights, whatever --threads and --workers are"},
     {"seeds", OPTION_LIST, AT(seeds), "auto", 0, 4294967295.0, "LIST",
-     "one run for each of these, e.g. 1,2,3, and their mean and standard\ndeviation; auto: one run with --seed"},
+     "one run for each of these (16 at most, ascending), e.g. 1,2,3, and their mean\nand standard deviation; auto: one run with --seed"},
 
     {"Second stage", OPTION_HEADING, 0, NULL, 0, 0, NULL, NULL},
     {"second-stage", OPTION_CHOICE, AT(second_stage), "none", 0, 0, "none|crt|lws|tau|ncm",
@@ -169,7 +170,7 @@ const struct option_row option_rows[] = {
     {"engine", OPTION_CHOICE, AT(engine), "auto", 0, 0, "auto|cblas|direct|onednn",
      "who computes convolutions; auto: whoever is fastest here; onednn needs a\nbuild with oneDNN"},
     {"precision", OPTION_CHOICE, AT(precision), "f32", 0, 0, "f32|bf16",
-     "numbers inside the network: bf16 halves memory and is faster where the\n"
+     "numbers inside the network: bf16 halves its activations and is faster where the\n"
      "CPU multiplies it (AVX512-BF16); weights, their updates, heads and\nlosses stay f32"},
     {"workers", OPTION_INTEGER, AT(workers), "1", 0, 64, "N", "threads that prepare images, for each branch"},
     {"profile", OPTION_SWITCH, AT(profile), NULL, 0, 0, "",

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HELP_COLUMN = 26, FIRST_CODE = 256 };
+enum { HELP_COLUMN = 26, HELP_WIDTH = 76, FIRST_CODE = 256 };
 
 void complain(const char *format, ...)
 {
@@ -146,6 +146,14 @@ int option_table_defaults(const struct option_row *rows, size_t count, void *tar
     return 0;
 }
 
+/* -h, the one short option: that of the row "help". */
+static void ask_for_help(const struct option_row *rows, size_t count, void *target)
+{
+    for (size_t i = 0; i < count; ++i)
+        if (rows[i].kind == OPTION_SWITCH && strcmp(rows[i].name, "help") == 0)
+            *(bool *)field(&rows[i], target) = true;
+}
+
 int option_table_parse(const struct option_row *rows, size_t count, void *target, int argc, char **argv)
 {
     struct option options[OPTION_ROWS_MAX + 1];
@@ -159,9 +167,14 @@ int option_table_parse(const struct option_row *rows, size_t count, void *target
     opterr = 0;
     optind = 1;
     for (;;) {
-        int code = getopt_long(argc, argv, ":", options, NULL);
+        const int at = optind;
+        int code = getopt_long(argc, argv, ":h", options, NULL);
         if (code == -1)
             break;
+        if (code == 'h') {
+            ask_for_help(rows, count, target);
+            continue;
+        }
         if (code == ':') {
             complain("%s needs a value", argv[optind - 1]);
             return -1;
@@ -171,9 +184,8 @@ int option_table_parse(const struct option_row *rows, size_t count, void *target
             return -1;
         }
         if (code == '?') {
-            /* A cluster of short options leaves optind on the word itself. */
-            const char *word = optopt != 0 && optind < argc ? argv[optind] : argv[optind - 1];
-            complain("there is no option %s (or it abbreviates several)", word);
+            /* Inside a cluster of short options optind has not moved, or moves only behind its last one. */
+            complain("there is no option %s (or it abbreviates several)", optopt != 0 ? argv[at] : argv[optind - 1]);
             return -1;
         }
         if (option_table_set(&rows[code - FIRST_CODE], target, optarg) != 0)
@@ -207,6 +219,23 @@ static void print_indented(const char *text, FILE *stream)
     }
 }
 
+/* "one|two|three", a new line where it would become too long. */
+static void print_choices(const char *shape, FILE *stream)
+{
+    size_t column = 0;
+    while (*shape != '\0') {
+        const size_t length = strcspn(shape, "|") + (shape[strcspn(shape, "|")] == '|');
+        if (column > 0 && column + length > HELP_WIDTH) {
+            fprintf(stream, "\n%*s", HELP_COLUMN, "");
+            column = 0;
+        }
+        fprintf(stream, "%.*s", (int)length, shape);
+        column += length;
+        shape += length;
+    }
+    fprintf(stream, "\n%*s", HELP_COLUMN, "");
+}
+
 void option_table_help(const struct option_row *rows, size_t count, FILE *stream)
 {
     for (size_t i = 0; i < count; ++i) {
@@ -219,8 +248,7 @@ void option_table_help(const struct option_row *rows, size_t count, FILE *stream
         int width = fprintf(stream, "  --%s %s", row->name, shape);
         fprintf(stream, "%*s", width < HELP_COLUMN ? HELP_COLUMN - width : 1, "");
         if (row->kind == OPTION_CHOICE) {
-            print_indented(row->shape, stream);
-            fprintf(stream, "\n%*s", HELP_COLUMN, "");
+            print_choices(row->shape, stream);
         }
         print_indented(row->help, stream);
         if (row->fallback != NULL && row->kind != OPTION_SWITCH)

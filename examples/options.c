@@ -41,11 +41,13 @@ static void print_help(void)
          "for long-tailed image classification\" (CVPR 2021); ce is the usual training to compare with.\n"
          "Reported are the accuracies on the balanced test set: overall (top-1) and averaged over\n"
          "classes with many (> 100), medium (20 to 100) and few (< 20) training images.\n\n"
-         "Defaults, in brackets, are the paper's for CIFAR; they take hours. A first try of a minute,\n"
-         "without any file, and one on CIFAR-10:\n"
+         "Rate, epochs and batch, by default, are the paper's for CIFAR: they take hours. A first try of\n"
+         "a minute, without any file, and one on CIFAR-10:\n"
          "  train_hybrid --dataset synthetic --arch resnet8 --epochs 10 --batch 64 --lr 0.1\n"
          "  train_hybrid --dataset cifar10 --data cifar-10-batches-bin --save weights.safetensors");
     option_table_help(option_rows, option_row_count, stdout);
+    puts("\nEnds with 0; 1 if something failed, 2 for options that cannot be, 130 when stopped by Ctrl-C or\n"
+         "SIGTERM; a sentence on stderr says what. There may be at most 10000 classes.");
 }
 
 const struct method *options_method(const struct options *options)

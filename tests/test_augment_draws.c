@@ -28,21 +28,27 @@ static void mean_is(const struct sample *s, double want, const char *what)
     ck_assert_msg(fabs(mean - want) <= bound, "%s: mean %g, want %g +- %g", what, mean, want, bound);
 }
 
+static double mean_of_squares(double low, double high)
+{
+    return (low * low + low * high + high * high) / 3;
+}
+
 /* In an image so large against its crops that each first attempt fits: area uniform, ratio uniform in the logarithm,
  * place uniform.                                                                                                        */
-START_TEST(crops_are_distributed_as_they_should)
+static void crops_are(const hn_augment_options *o)
 {
     enum { SIDE = 1000 };
-    hn_augment_options o = hnt_augmentation(0, 0, 0);
+    const double smallest = (double)o->scale_min, largest = (double)o->scale_max;
+    const double tall = log((double)o->ratio_min), wide = log((double)o->ratio_max);
     struct sample area = {0}, area2 = {0}, ratio = {0}, ratio2 = {0}, top = {0}, left = {0};
-    o.scale_max = 0.7f;
     for (uint64_t i = 0; i < 20000; ++i) {
         hn_rng rng = hnt_stream(i);
-        hni_box b = hni_crop_random(&o, SIDE, SIDE, &rng);
+        hni_box b = hni_crop_random(o, SIDE, SIDE, &rng);
         double height = b.bottom - b.top, width = b.right - b.left, a = height * width / (SIDE * SIDE),
                r = log(width / height);
-        ck_assert(b.top >= 0 && b.left >= 0 && b.bottom <= SIDE && b.right <= SIDE);
-        ck_assert(a > 0.079 && a < 0.701 && fabs(r) < log(4.0 / 3) + 0.01);
+        hnt_check(b.top >= 0 && b.left >= 0 && b.bottom <= SIDE && b.right <= SIDE, "crop %d leaves the image", (int)i);
+        hnt_check(a > smallest - 0.001 && a < largest + 0.001 && r > tall - 0.01 && r < wide + 0.01,
+                  "crop %d: %g of the area, log of the ratio %g", (int)i, a, r);
         put(&area, a);
         put(&area2, a * a);
         put(&ratio, r);
@@ -50,12 +56,25 @@ START_TEST(crops_are_distributed_as_they_should)
         put(&top, b.top / (SIDE - height));
         put(&left, b.left / (SIDE - width));
     }
-    mean_is(&area, (0.08 + 0.7) / 2, "area");
-    mean_is(&area2, (0.7 * 0.7 + 0.7 * 0.08 + 0.08 * 0.08) / 3, "area squared");
-    mean_is(&ratio, 0, "log of the ratio");
-    mean_is(&ratio2, pow(log(4.0 / 3), 2) / 3, "its square");
+    mean_is(&area, (smallest + largest) / 2, "area");
+    mean_is(&area2, mean_of_squares(smallest, largest), "area squared");
+    mean_is(&ratio, (tall + wide) / 2, "log of the ratio");
+    mean_is(&ratio2, mean_of_squares(tall, wide), "its square");
     mean_is(&top, 0.5, "top");
     mean_is(&left, 0.5, "left");
+}
+
+START_TEST(crops_are_distributed_as_they_should)
+{
+    hn_augment_options o = hnt_augmentation(0, 0, 0);
+    o.scale_max = 0.7f;
+    ck_assert(o.scale_min == 0.08f && o.ratio_min == 0.75f && fabsf(o.ratio_max - 4.0f / 3.0f) < 1e-6f);
+    crops_are(&o);
+    o.scale_min = 0.2f; /* never wider than tall, and none as tall as the image */
+    o.scale_max = 0.48f;
+    o.ratio_min = 0.5f;
+    o.ratio_max = 1;
+    crops_are(&o);
 }
 END_TEST
 
@@ -116,7 +135,7 @@ START_TEST(new_changes_are_independent)
     enum { N = 20 * 24 * 3 };
     static uint8_t white[N], ramp[N];
     static float a[N], b[N];
-    struct sample rows = {0}, columns = {0};
+    int64_t cut = 0;
     for (int i = 0; i < N; ++i) {
         white[i] = 255;
         ramp[i] = (uint8_t)(60 + i / 3 % 24 * 6);
@@ -132,11 +151,9 @@ START_TEST(new_changes_are_independent)
         hnt_augment(&o, &s, white, i, a);
         hnt_augment(&all, &s, white, i, b);
         for (int k = 0; k < N; ++k) {
-            ck_assert((a[k] == 0) == (b[k] == 0));
-            if (k % 3 == 0 && a[k] == 0 && i % 10 == 0) {
-                put(&rows, k / 3 / 24);
-                put(&columns, k / 3 % 24);
-            }
+            hnt_check((a[k] == 0) == (b[k] == 0), "image %d: value %d is %g and %g", (int)i, k, (double)a[k],
+                      (double)b[k]);
+            cut += a[k] == 0;
         }
         o = hnt_augmentation(0, 1, 0);
         all.cutout = 0;
@@ -145,7 +162,50 @@ START_TEST(new_changes_are_independent)
         hnt_augment(&all, &s, ramp, i, b);
         ck_assert((a[0] < a[23 * 3]) == (b[0] < b[23 * 3]));
     }
-    ck_assert(rows.n > 1000 && columns.n > 1000);
+    ck_assert_int_gt(cut, 500 * 4 * 4 * 3); /* the least that a corner leaves */
+}
+END_TEST
+
+/* Of a square of two by two pixels, cut at the edges, the last is the centre: uniform over the image, each row and each
+ * column reached.                                                                                                       */
+START_TEST(cutouts_are_anywhere)
+{
+    static const hn_image_shape s = {20, 24, 1};
+    enum { N = 20 * 24 };
+    static uint8_t white[N];
+    static float out[N];
+    struct sample rows = {0}, rows2 = {0}, columns = {0}, columns2 = {0};
+    int row[20] = {0}, column[24] = {0};
+    hn_augment_options o = hnt_augmentation(0, 0, 0);
+    o.cutout = 2;
+    memset(white, 255, sizeof white);
+    for (uint64_t i = 0; i < 2000; ++i) {
+        int last = -1;
+        hnt_augment(&o, &s, white, i, out);
+        for (int k = 0; k < N; ++k)
+            last = out[k] == 0 ? k : last;
+        ck_assert_int_ge(last, 0);
+        const int y = last / 24, x = last % 24;
+        for (int k = 0; k < N; ++k) {
+            const int above = y - k / 24, before = x - k % 24;
+            const int inside = above >= 0 && above < 2 && before >= 0 && before < 2;
+            hnt_check(out[k] == (inside ? 0.0f : 1.0f), "image %d: value %d is %g", (int)i, k, (double)out[k]);
+        }
+        row[y]++;
+        column[x]++;
+        put(&rows, y);
+        put(&rows2, y * y);
+        put(&columns, x);
+        put(&columns2, x * x);
+    }
+    mean_is(&rows, 9.5, "row");
+    mean_is(&rows2, 19 * 39 / 6.0, "row squared");
+    mean_is(&columns, 11.5, "column");
+    mean_is(&columns2, 23 * 47 / 6.0, "column squared");
+    for (int y = 0; y < 20; ++y)
+        ck_assert_int_gt(row[y], 0);
+    for (int x = 0; x < 24; ++x)
+        ck_assert_int_gt(column[x], 0);
 }
 END_TEST
 
@@ -232,6 +292,7 @@ static Suite *suite(void)
     tcase_add_test(property, brightness_is_uniform_and_as_frequent_as_asked);
     tcase_add_test(property, blur_is_as_frequent_as_asked);
     tcase_add_test(property, new_changes_are_independent);
+    tcase_add_test(property, cutouts_are_anywhere);
     tcase_add_test(property, jitter_is_its_four_changes_in_the_drawn_order);
     tcase_add_test(property, policies_are_functions_of_the_stream);
     return s;

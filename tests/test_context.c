@@ -16,8 +16,10 @@ START_TEST(options_are_checked)
     hnt_fails(hn_context_create(NULL, &o), HN_E_ARG, "out is NULL");
     o.num_threads = -1;
     hnt_fails(hn_context_create(&context, &o), HN_E_ARG, "num_threads is -1");
-    o.num_threads = 4096;
-    hnt_fails(hn_context_create(&context, &o), HN_E_ARG, "num_threads is 4096");
+    o.num_threads = 1025;
+    hnt_fails(hn_context_create(&context, &o), HN_E_ARG, "num_threads is 1025; it must be in [0, 1024]");
+    o.num_threads = INT32_MAX;
+    hnt_fails(hn_context_create(&context, &o), HN_E_ARG, "num_threads is 2147483647");
     o.num_threads = 1;
     hn_allocator lame = {.struct_size = sizeof lame};
     o.allocator = &lame;
@@ -32,29 +34,58 @@ START_TEST(threads_are_as_asked)
     hn_context *context = hnt_context(3);
     ck_assert_int_eq(hn_context_num_threads(context), strstr(hn_build_info(), "OpenMP") != NULL ? 3 : 1);
     hn_context_destroy(context);
+    context = hnt_context(1024);
+    ck_assert_int_eq(hn_context_num_threads(context), strstr(hn_build_info(), "OpenMP") != NULL ? 1024 : 1);
+    hn_context_destroy(context);
     context = hnt_context(0);
     ck_assert_int_ge(hn_context_num_threads(context), 1);
     hn_context_destroy(context);
 }
 END_TEST
 
+enum { LINE = 600 };
+
 static void keep_line(int32_t level, const char *text, void *user)
 {
     ck_assert_int_eq(level, HN_LOG_WARNING);
-    snprintf(user, 64, "%s", text);
+    snprintf(user, LINE, "%s", text);
 }
 
-START_TEST(log_lines_reach_the_sink)
+static hn_context *context_with_log(char line[LINE])
 {
-    char line[64] = "";
     hn_context *context = NULL;
     hn_context_options o;
     hn_context_options_init(&o, sizeof o);
     o.log = keep_line;
     o.log_user = line;
     hnt_ok(hn_context_create(&context, &o));
+    return context;
+}
+
+START_TEST(log_lines_reach_the_sink)
+{
+    char line[LINE] = "";
+    hn_context *context = context_with_log(line);
     hni_log(context, HN_LOG_WARNING, "n is %d", 5);
     ck_assert_str_eq(line, "n is 5");
+    hn_context_destroy(context);
+}
+END_TEST
+
+/* Names of files are others' texts: what they hold does nothing to a terminal, and makes no second line. */
+START_TEST(a_log_line_is_one_line)
+{
+    char line[LINE] = "", longer[LINE];
+    hn_context *context = context_with_log(line);
+    hni_log(context, HN_LOG_WARNING, "%s", "a\x1b[2J\nb");
+    ck_assert_str_eq(line, "a?[2J?b");
+    hni_log(context, HN_LOG_WARNING, "a file \"%s\"", "\r\t\x7f\x01 \xc2\x9b \xff \xc3\xa9");
+    ck_assert_str_eq(line, "a file \"???? ?? ? \xc3\xa9\"");
+    memset(longer, 'x', sizeof longer); /* cut to 511 bytes, and so in the middle of a character */
+    memcpy(longer + 510, "\xc3\xa9", 3);
+    hni_log(context, HN_LOG_WARNING, "%s", longer);
+    ck_assert_uint_eq(strlen(line), 511);
+    ck_assert_str_eq(line + 509, "x?");
     hn_context_destroy(context);
 }
 END_TEST
@@ -114,6 +145,7 @@ static Suite *suite(void)
     tcase_add_test(unit, options_are_checked);
     tcase_add_test(unit, threads_are_as_asked);
     tcase_add_test(unit, log_lines_reach_the_sink);
+    tcase_add_test(unit, a_log_line_is_one_line);
     tcase_add_test(unit, allocations_are_aligned_and_returned);
     tcase_add_test(unit, every_task_runs_once);
     tcase_add_test(hnt_case(s, "oom"), no_memory_for_a_context);

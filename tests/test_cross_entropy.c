@@ -182,6 +182,22 @@ START_TEST(a_class_may_be_impossible)
 }
 END_TEST
 
+/* A row of an impossible class has no finite loss, but the gradient p - q. */
+START_TEST(an_impossible_label_has_a_gradient)
+{
+    hnt_batch b = make(12, 4, 5, 0, ADJUST);
+    b.extra[ADJUSTMENTS][2] = -INFINITY;
+    for (int64_t i = 0; i < b.n; ++i)
+        b.labels[i] = 2;
+    hnt_ok(hnt_call(&b));
+    ck_assert(isinf(b.loss));
+    hnt_finite("dlogits", b.t.g, b.n * 5);
+    for (int64_t i = 0; i < b.n; ++i)
+        ck_assert_float_eq_tol(b.t.g[i * 5 + 2], -1.0f / (float)b.n, 1e-6f);
+    hnt_drop(&b);
+}
+END_TEST
+
 /* ---- kernels: exponentials and their sums ------------------------------------------------------------------------------ */
 
 START_TEST(exponentials_are_nearly_exact)
@@ -356,6 +372,7 @@ static Suite *suite(void)
     tcase_add_test(unit, defaults_are_the_headers);
     tcase_add_test(unit, nothing_to_average_is_zero);
     tcase_add_test(unit, a_class_may_be_impossible);
+    tcase_add_test(unit, an_impossible_label_has_a_gradient);
     tcase_add_test(unit, exponentials_are_nearly_exact);
     tcase_add_test(unit, log_sum_exp_takes_pieces_in_any_sizes);
     hnt_contract(&subject, unit, property, hnt_case(s, "repro"));

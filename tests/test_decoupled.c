@@ -90,6 +90,35 @@ START_TEST(nearest_means_agree)
 }
 END_TEST
 
+/* The rows before it neither; what stands in the padding does not count. */
+START_TEST(a_feature_that_is_not_finite_is_not_added)
+{
+    static const float bad[] = {NAN, INFINITY, -INFINITY};
+    static const int32_t labels[3] = {0, 1, 1};
+    float features[3 * PADDED], sums[CLASSES * DIM], before[CLASSES * DIM];
+    int64_t counts[CLASSES] = {4, 1, 0, 2, 7}, counts_before[CLASSES];
+    hnt_normal(3, features, 3 * PADDED);
+    hnt_normal(4, sums, CLASSES * DIM);
+    memcpy(before, sums, sizeof sums);
+    memcpy(counts_before, counts, sizeof counts);
+    const hn_cmatf f = {features, 3, DIM, PADDED};
+    hn_matf s = {sums, CLASSES, DIM, DIM};
+    for (int k = 0; k < 3; ++k) {
+        const float good = features[2 * PADDED + 4];
+        features[2 * PADDED + 4] = bad[k];
+        hnt_fails(hn_class_sums_add(&f, labels, &s, counts), HN_E_NONFINITE, "row 2, column 4");
+        ck_assert_mem_eq(sums, before, sizeof sums);
+        ck_assert_mem_eq(counts, counts_before, sizeof counts);
+        features[2 * PADDED + 4] = good;
+    }
+    features[2 * PADDED + DIM] = NAN;
+    hnt_ok(hn_class_sums_add(&f, labels, &s, counts));
+    ck_assert(counts[0] == 5 && counts[1] == 3 && counts[4] == 7);
+    for (int i = 0; i < CLASSES * DIM; ++i)
+        ck_assert((sums[i] != before[i]) == (i < 2 * DIM));
+}
+END_TEST
+
 START_TEST(mistakes_are_named)
 {
     float data[CLASSES * DIM], other[CLASSES * DIM] = {0};
@@ -101,6 +130,13 @@ START_TEST(mistakes_are_named)
     hnt_fails(hn_tau_normalize(&m, -1.0), HN_E_ARG, "tau is -1");
     hnt_fails(hn_tau_normalize(&m, (double)NAN), HN_E_ARG, "tau is nan");
     hnt_fails(hn_tau_normalize(NULL, 1.0), HN_E_ARG, "weight");
+    float same[CLASSES * DIM];
+    memcpy(same, data, sizeof data);
+    hn_matf overlapping = {data, CLASSES, DIM, DIM - 1};
+    hnt_fails(hn_tau_normalize(&overlapping, 1.0), HN_E_SHAPE, "weight.ld is 6");
+    hnt_fails(hn_class_sums_add(&c, labels, &overlapping, counts), HN_E_SHAPE, "sums.ld is 6");
+    hnt_fails(hn_nearest_mean_weights(&c, counts, &overlapping), HN_E_SHAPE, "weight.ld is 6");
+    ck_assert_mem_eq(data, same, sizeof data);
     hnt_fails(hn_class_sums_add(&c, labels, &to, counts), HN_E_LABEL, "label 5");
     hnt_fails(hn_class_sums_add(&c, labels, &narrow, counts), HN_E_SHAPE, "features have 7 columns, sums 6");
     hnt_fails(hn_class_sums_add(&c, NULL, &to, counts), HN_E_ARG, "labels is NULL");
@@ -123,6 +159,7 @@ static Suite *suite(void)
     tcase_add_test(unit, tau_scales_norms);
     tcase_add_test(unit, a_row_that_would_be_infinite_is_refused);
     tcase_add_test(unit, nearest_means_agree);
+    tcase_add_test(unit, a_feature_that_is_not_finite_is_not_added);
     tcase_add_test(unit, mistakes_are_named);
     return s;
 }

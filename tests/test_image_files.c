@@ -125,7 +125,15 @@ START_TEST(folder_refused)
     hnt_fails(FOLDER(&d, NULL), HN_E_FORMAT, "nested deeper than 32");
     ck_assert_int_eq(unlink(at("b/back")), 0);
     ck_assert_int_eq(symlink("nowhere.jpg", at("b/gone.jpg")), 0);
-    hnt_fails(FOLDER(&d, NULL), HN_E_IO, "b/gone.jpg");
+    hnt_ok(FOLDER(&d, NULL)); /* a loader will name it */
+    ck_assert_int_eq(hn_dataset_count(d), 3);
+    hn_dataset_release(d);
+    d = NULL;
+    ck_assert_int_eq(symlink("gone.txt", at("a/gone.txt")), 0);
+    hnt_ok(FOLDER(&d, NULL));
+    ck_assert_int_eq(hn_dataset_count(d), 3);
+    hn_dataset_release(d);
+    d = NULL;
     hnt_fails(hn_dataset_open_image_folder(&d, context, at("a/1.jpg"), NULL), HN_E_IO, "Not a directory");
     hnt_fails(hn_dataset_open_image_folder(&d, context, at("none"), NULL), HN_E_IO, "No such file");
     hnt_fails(hn_dataset_open_image_folder(&d, context, NULL, NULL), HN_E_ARG, "directory is NULL");
@@ -362,7 +370,8 @@ END_TEST
 
 /* ---- images of any size ------------------------------------------------------------------------------------------------ */
 
-/* Two classes of PNG or JPEG files, image i of class c with (10 + i) x (20 + c) pixels; 0: this build reads neither. */
+/* Two classes of PNG or JPEG files, image i of class c with (10 + i) x (20 + c) pixels; 0: this build reads neither, and so
+ * makes none.                                                                                                          */
 static int make_images(int each)
 {
     static uint8_t bytes[HNT_FILE_ROOM];
@@ -375,8 +384,12 @@ static int make_images(int each)
             size_t size = hnt_make_png(bytes, 10 + i, 20 + c);
             if (size == 0)
                 size = hnt_make_jpeg(bytes, 10 + i, 20 + c, 0);
-            if (size == 0)
+            const char *build = hn_build_info();
+            ck_assert_int_eq(size > 0, strstr(build, "; png") != NULL || strstr(build, "; jpeg") != NULL);
+            if (size == 0) {
+                printf("passing over sets of files: this build reads neither PNG nor JPEG\n");
                 return 0;
+            }
             snprintf(name, sizeof name, "%s/%03d.png", c == 0 ? "x" : "y", i);
             hnt_write_file(at(name), bytes, size);
         }

@@ -14,6 +14,12 @@ START_TEST(table_is_checked)
     ops.backward = NULL;
     hnt_fails(hn_layer_create(&layer, context, &ops, NULL), HN_E_ARG, "lacks backward");
     ops = scale_ops;
+    ops.forward = NULL;
+    hnt_fails(hn_layer_create(&layer, context, &ops, NULL), HN_E_ARG, "lacks forward");
+    ops = scale_ops;
+    ops.plan = NULL;
+    hnt_fails(hn_layer_create(&layer, context, &ops, NULL), HN_E_ARG, "lacks plan");
+    ops = scale_ops;
     ops.kind = NULL;
     hnt_fails(hn_layer_create(&layer, context, &ops, NULL), HN_E_ARG, "lacks kind");
     ops.struct_size = 0;

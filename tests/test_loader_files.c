@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum { CLASSES = 3, EACH = 5, IMAGES = CLASSES * EACH, BATCH = 7, BATCHES = 3, SIDE = 12, IMAGE = SIDE * SIDE * 3 };
 
@@ -31,7 +32,7 @@ static void size_of(int i, int32_t *height, int32_t *width)
     *width = 9 + i * 29 % 120;
 }
 
-/* False if this build cannot make such files. */
+/* False if this build cannot make such files, since it does not read them either. */
 static int make_files(void)
 {
     static uint8_t file[HNT_FILE_ROOM];
@@ -45,25 +46,37 @@ static int make_files(void)
         }
         size_of(i, &height, &width);
         size_t bytes = i % 2 == 0 ? hnt_make_jpeg(file, height, width, 0) : hnt_make_png(file, height, width);
-        if (bytes == 0)
+        const char *kind = i % 2 == 0 ? "; jpeg" : "; png";
+        ck_assert_int_eq(bytes > 0, strstr(hn_build_info(), kind) != NULL);
+        if (bytes == 0) {
+            printf("passing over loaders of files: this build lacks \"%s\"\n", kind + 2);
             return 0;
+        }
         path_of(path, sizeof path, i);
         hnt_write_file(path, file, bytes);
     }
     return 1;
 }
 
-/* Half a file. */
-static void corrupt(int i)
+static size_t read_file(int i, uint8_t bytes[HNT_FILE_ROOM])
 {
     char path[512];
-    uint8_t bytes[60];
     path_of(path, sizeof path, i);
     FILE *f = fopen(path, "rb");
     ck_assert_ptr_nonnull(f);
-    ck_assert_uint_eq(fread(bytes, 1, sizeof bytes, f), sizeof bytes);
+    size_t size = fread(bytes, 1, HNT_FILE_ROOM, f);
     fclose(f);
-    hnt_write_file(path, bytes, sizeof bytes);
+    return size;
+}
+
+/* Half a file. */
+static void corrupt(int i)
+{
+    static uint8_t bytes[HNT_FILE_ROOM];
+    char path[512];
+    path_of(path, sizeof path, i);
+    ck_assert_uint_gt(read_file(i, bytes), 60);
+    hnt_write_file(path, bytes, 60);
 }
 
 /* ---- a loader over it ---------------------------------------------------------------------------------------------------- */
@@ -71,7 +84,7 @@ static void corrupt(int i)
 /* Lines of the context's log. */
 struct log {
     pthread_mutex_t lock;
-    int lines;
+    int lines, skipped, warned; /* all; "skipped: ..."; about a file that libjpeg reads all the same */
     char last[1024];
 };
 
@@ -80,7 +93,11 @@ static void keep_line(int32_t level, const char *text, void *user)
     struct log *log = user;
     pthread_mutex_lock(&log->lock);
     ck_assert_int_eq(level, HN_LOG_WARNING);
+    for (const char *c = text; *c != '\0'; ++c)
+        ck_assert_msg((unsigned char)*c >= ' ' && *c != 0x7f, "a line of the log holds the byte %d", *c);
     log->lines++;
+    log->skipped += strncmp(text, "skipped: ", 9) == 0;
+    log->warned += strstr(text, "extraneous bytes") != NULL;
     snprintf(log->last, sizeof log->last, "%s", text);
     pthread_mutex_unlock(&log->lock);
 }
@@ -366,6 +383,48 @@ START_TEST(corrupt_files_are_skipped)
 }
 END_TEST
 
+/* Names of files are others' texts: nothing in one makes a second line of the log, or anything else of a terminal. Here a
+ * file that is skipped has such a name, then one that libjpeg complains about and reads.                                 */
+START_TEST(names_of_files_stay_on_their_line)
+{
+    static float images[IMAGES * IMAGE];
+    static uint8_t bytes[HNT_FILE_ROOM];
+    int64_t index[IMAGES];
+    char from[512], to[512];
+    struct setting s;
+    hn_augment_options a = augment();
+    if (!make_files())
+        return;
+    hn_loader_options o = options(0, 1, &a);
+    o.on_corrupt = HN_LOADER_SKIP;
+    corrupt(8); /* becomes the last of its class: 9 */
+    path_of(from, sizeof from, 8);
+    snprintf(to, sizeof to, "%s/class1/x\ny.jpg", dir);
+    ck_assert_int_eq(rename(from, to), 0);
+    open_setting(&s, &o);
+    collect(s.loader, 1, 1, images, index);
+    ck_assert_int_eq(hn_loader_skipped(s.loader), 1);
+    ck_assert_int_eq(s.log.lines, 1);
+    ck_assert_int_eq(s.log.skipped, 1);
+    ck_assert_ptr_nonnull(strstr(s.log.last, "/class1/x?y.jpg"));
+    close_setting(&s);
+
+    ck_assert_int_eq(unlink(to), 0);
+    size_t size = read_file(6, bytes), head = 4 + (size_t)bytes[4] * 256 + bytes[5]; /* of the first segment */
+    ck_assert_uint_lt(size + 3, sizeof bytes);
+    memmove(bytes + head + 3, bytes + head, size - head);
+    memset(bytes + head, 0, 3);
+    hnt_write_file(to, bytes, size + 3);
+    open_setting(&s, &o);
+    collect(s.loader, 1, 1, images, index);
+    ck_assert_int_eq(hn_loader_skipped(s.loader), 0);
+    ck_assert_int_ge(s.log.warned, 1); /* its head is read twice */
+    ck_assert_int_eq(s.log.lines, s.log.warned);
+    ck_assert_ptr_nonnull(strstr(s.log.last, "/class1/x?y.jpg"));
+    close_setting(&s);
+}
+END_TEST
+
 /* A source that fails for good is no corrupt image. */
 static hn_status no_memory(void *user, int64_t index, uint8_t *pixels)
 {
@@ -519,6 +578,7 @@ static Suite *loader_files_suite(void)
     tcase_add_test(unit, wrong_options);
     tcase_add_test(unit, corrupt_files_fail_with_their_path);
     tcase_add_test(unit, corrupt_files_are_skipped);
+    tcase_add_test(unit, names_of_files_stay_on_their_line);
     tcase_add_test(unit, other_failures_are_not_skipped);
     TCase *repro = hnt_case(suite, "repro");
     tcase_add_test(repro, same_bits_for_any_workers);

@@ -95,6 +95,33 @@ START_TEST(tell_and_seek_go_together)
 }
 END_TEST
 
+/* Epochs below 2^62 are as good as any. */
+START_TEST(the_last_epoch_is_one_below_two_to_the_62nd)
+{
+    const int64_t last = (INT64_C(1) << 62) - 1;
+    for (size_t w = 0; w < HNT_LOADER_WORKERS; ++w) {
+        hn_loader_options o = hnt_loader_options(hnt_loader_workers[w]);
+        hnt_loader_setting s;
+        hnt_loader_copy first, second;
+        hn_batch b;
+        hnt_loader_open(&s, HN_SAMPLER_INSTANCE_BALANCED, &o);
+        hnt_ok(hn_loader_seek(s.loader, 3, 2));
+        hnt_fails(hn_loader_seek(s.loader, last + 1, 0), HN_E_ARG, "epoch is 4611686018427387904");
+        hnt_fails(hn_loader_seek(s.loader, INT64_MAX, 0), HN_E_ARG, "epoch is 9223372036854775807");
+        hnt_fails(hn_loader_seek(s.loader, -1, 0), HN_E_ARG, "epoch is -1");
+        tells(s.loader, 3, 2);
+        hnt_ok(hnt_loader_next(s.loader, &b));
+        hnt_loader_keep(&first, &b);
+        hnt_ok(hn_loader_seek(s.loader, last, 2));
+        tells(s.loader, last, 2);
+        hnt_ok(hnt_loader_next(s.loader, &b));
+        hnt_loader_keep(&second, &b);
+        ck_assert_mem_ne(first.index, second.index, sizeof first.index); /* an order of its own */
+        hnt_loader_close(&s);
+    }
+}
+END_TEST
+
 /* An image's stream is its own: epochs, positions, views and seeds differ; the batch size does not matter. */
 START_TEST(streams_are_separate)
 {
@@ -140,6 +167,7 @@ static Suite *suite(void)
     tcase_add_test(repro, same_bits_for_any_workers);
     tcase_add_test(repro, seek_equals_running_there);
     tcase_add_test(repro, tell_and_seek_go_together);
+    tcase_add_test(repro, the_last_epoch_is_one_below_two_to_the_62nd);
     tcase_add_test(repro, streams_are_separate);
     return s;
 }

@@ -66,6 +66,27 @@ START_TEST(no_operations_change_nothing)
 }
 END_TEST
 
+/* Each draws its own: three at once are three by one after the other, from one stream. */
+START_TEST(operations_follow_each_other)
+{
+    static struct held all, one;
+    uint8_t pixels[H * W * 3];
+    noise(pixels, H * W * 3);
+    for (uint64_t i = 0; i < 200; ++i) {
+        hn_rng rng;
+        hn_rng_seed(&rng, 22, i);
+        hn_rng same = rng;
+        hold(&all, pixels, 3);
+        hold(&one, pixels, 3);
+        hni_randaugment(&all.c, 3, 20, 128, &rng);
+        for (int k = 0; k < 3; ++k)
+            hni_randaugment(&one.c, 1, 20, 128, &same);
+        ck_assert_mem_eq(all.c.pixels, one.c.pixels, sizeof pixels);
+        ck_assert_mem_eq(&rng, &same, sizeof rng);
+    }
+}
+END_TEST
+
 /* ---- property: each of the 14 operations about equally often; each pair of AutoAugment too ------------------------------- */
 
 START_TEST(randaugment_draws_every_operation)
@@ -102,6 +123,38 @@ START_TEST(randaugment_draws_every_operation)
     for (int op = 0; op < KINDS; ++op) /* 500 +- 5 x 21.5, twice as much for the two that share a count */
         ck_assert_msg(abs(seen[op] - DRAWS / KINDS) < 160, "operation %d: %d times", op, seen[op]);
     ck_assert(abs(negative - with_sign / 2) < 170);
+}
+END_TEST
+
+/* A pair is drawn, then for each of its two steps whether it is taken, and its sign. */
+START_TEST(autoaugment_draws_every_pair)
+{
+    enum { DRAWS = 5000, PAIRS = HNI_AUTOAUGMENT_PAIRS };
+    static struct held h, want;
+    int seen[PAIRS] = {0};
+    uint8_t pixels[H * W * 3];
+    noise(pixels, H * W * 3);
+    for (uint64_t i = 0; i < DRAWS; ++i) {
+        hn_rng rng;
+        hn_rng_seed(&rng, 23, i);
+        hn_rng same = rng;
+        hold(&h, pixels, 3);
+        hold(&want, pixels, 3);
+        hni_autoaugment(&h.c, 128, &rng);
+        const int64_t pair = (int64_t)hn_rng_below(&same, PAIRS);
+        seen[pair]++;
+        for (int k = 0; k < 2; ++k) {
+            const hni_step *s = &hni_autoaugment_cifar10(pair)[k];
+            const int takes = hn_rng_uniform(&same) <= (double)s->probability, minus = hn_rng_below(&same, 2) == 1;
+            const float m = hni_op_magnitude(s->op, s->level, HNI_AUTOAUGMENT_BINS, H, W);
+            if (takes)
+                hni_op_apply(s->op, &want.c, minus && hni_op_signed(s->op) ? -m : m, 128);
+        }
+        ck_assert_mem_eq(h.c.pixels, want.c.pixels, sizeof pixels);
+        ck_assert_mem_eq(&rng, &same, sizeof rng);
+    }
+    for (int pair = 0; pair < PAIRS; ++pair) /* 200 +- 5 x 13.9 */
+        ck_assert_msg(abs(seen[pair] - DRAWS / PAIRS) < 70, "pair %d: %d times", pair, seen[pair]);
 }
 END_TEST
 
@@ -182,8 +235,10 @@ static Suite *policy_suite(void)
     TCase *unit = hnt_case(suite, "unit");
     tcase_add_test(unit, every_operation_at_every_level);
     tcase_add_test(unit, no_operations_change_nothing);
+    tcase_add_test(unit, operations_follow_each_other);
     TCase *property = hnt_case(suite, "property");
     tcase_add_test(property, randaugment_draws_every_operation);
+    tcase_add_test(property, autoaugment_draws_every_pair);
     TCase *golden = hnt_case(suite, "golden");
     tcase_add_test(golden, operations_equal_torchvisions);
     tcase_add_test(golden, levels_and_policy_equal_torchvisions);

@@ -111,6 +111,30 @@ START_TEST(one_column_is_too_few)
 }
 END_TEST
 
+/* The shapes that means may not have; nothing is written then. */
+START_TEST(means_need_room_for_their_rows)
+{
+    static const hn_matf shapes[] = {{NULL, 2, 3, 2}, {NULL, 2, 0, 3}, {NULL, -1, 3, 3}, {NULL, INT64_MAX, 3, 3}};
+    static const char *const sentences[] = {"mean.ld is 2; it must be at least the 3 columns", "mean is 2x0",
+                                            "mean is -1x3", "mean is 9223372036854775807x3"};
+    const double sum[6] = {1, 2, 3, 4, 5, 6};
+    const int64_t count[2] = {1, 2};
+    float m[6];
+    for (int i = 0; i < 6; ++i)
+        m[i] = 77.0f;
+    for (int k = 0; k < 4; ++k) {
+        hn_matf mean = shapes[k];
+        mean.data = m;
+        hnt_fails(hn_proco_mean(sum, count, &mean), HN_E_SHAPE, sentences[k]);
+    }
+    for (int i = 0; i < 6; ++i)
+        ck_assert_float_eq(m[i], 77.0f);
+    hnt_ok(hn_proco_mean(sum, count, &(hn_matf){m, 2, 3, 3}));
+    for (int i = 0; i < 6; ++i)
+        ck_assert_float_eq(m[i], (float)(sum[i] / (double)count[i / 3]));
+}
+END_TEST
+
 /* ---- grad -------------------------------------------------------------------------------------------------------- */
 
 START_TEST(gradients_follow_differences)
@@ -248,6 +272,7 @@ static Suite *suite(void)
     tcase_add_test(unit, defaults_are_the_headers);
     tcase_add_test(unit, ignored_rows_are_not_looked_at);
     tcase_add_test(unit, one_column_is_too_few);
+    tcase_add_test(unit, means_need_room_for_their_rows);
     hnt_contract(&subject, unit, property, hnt_case(s, "repro"));
     tcase_add_test(hnt_case(s, "grad"), gradients_follow_differences);
     tcase_add_test(hnt_case(s, "golden"), pytorch_agrees);

@@ -96,6 +96,32 @@ START_TEST(class_means_are_means_of_directions)
 }
 END_TEST
 
+/* With two prototypes a class: the first, third and fifth row of it for the one, the second and fourth for the other. */
+START_TEST(rows_of_a_class_are_dealt_out_in_turn)
+{
+    enum { N = 11, LD = DIM + 2 };
+    static const int32_t labels[N] = {0, 1, 1, 0, 0, -1, 1, 0, 0, -1, 1};
+    static const int prototype[N] = {0, 2, 3, 1, 0, -1, 2, 1, 0, -1, 3}; /* its row's */
+    float z[N * LD], got[4 * LD];
+    double want[4 * DIM] = {0};
+    hn_rng rng;
+    hn_rng_seed(&rng, 3, 0);
+    hnt_normal(8, z, N * LD);
+    for (int i = 0; i < N; ++i) {
+        const double length = sqrt(dot(z + i * LD, z + i * LD, DIM));
+        for (int c = 0; c < DIM && prototype[i] >= 0; ++c)
+            want[prototype[i] * DIM + c] += (double)z[i * LD + c] / length;
+    }
+    hnt_unit_rows(want, 4, DIM);
+    for (int i = 0; i < 4 * LD; ++i)
+        got[i] = NAN;
+    hnt_ok(hn_prototypes_class_means(&(hn_cmatf){z, N, DIM, LD}, labels, 2, &rng, &(hn_matf){got, 4, DIM, LD}));
+    float *dense = hnt_dense(got, 4, DIM, LD);
+    hnt_close_fd("prototypes", dense, want, 4 * DIM, 1e-5);
+    free(dense);
+}
+END_TEST
+
 START_TEST(a_simplex_where_it_fits)
 {
     static const int64_t shapes[][2] = {{2, 1}, {2, 5}, {3, 2}, {12, 11}, {12, 12}, {12, 40}, {129, 128}};
@@ -206,6 +232,7 @@ static Suite *suite(void)
     Suite *s = suite_create("prototypes");
     TCase *unit = hnt_case(s, "unit"), *property = hnt_case(s, "property"), *repro = hnt_case(s, "repro");
     tcase_add_test(unit, class_means_are_means_of_directions);
+    tcase_add_test(unit, rows_of_a_class_are_dealt_out_in_turn);
     tcase_add_test(unit, misuse_is_named);
     tcase_add_test(property, gaussian_rows_are_random_directions);
     tcase_add_test(property, a_simplex_where_it_fits);

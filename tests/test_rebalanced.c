@@ -54,6 +54,28 @@ START_TEST(weights_sum_to_the_classes)
 }
 END_TEST
 
+/* Two classes, 1 and 2 images. At a bound the formula holds; just beyond it misuse_is_named says so. */
+START_TEST(parameters_may_be_at_their_bounds)
+{
+    static const int64_t counts[2] = {1, 2};
+    float got[2];
+    hnt_ok(hn_class_weights_inverse(counts, 2, 16.0, got));
+    hnt_close_d("power 16", (double)got[1], 2.0 / 65537.0, 1e-6);
+    hnt_ok(hn_class_weights_inverse(counts, 2, -16.0, got));
+    hnt_close_d("power -16", (double)got[0], 2.0 / 65537.0, 1e-6);
+    hnt_ok(hn_class_log_prior(counts, 2, 1e6, got));
+    hnt_close_d("tau 1e6", (double)got[0], -1e6 * log(3.0), 1e-6);
+    hnt_ok(hn_class_log_prior(counts, 2, -1e6, got));
+    hnt_close_d("tau -1e6", (double)got[0], 1e6 * log(3.0), 1e-6);
+    hnt_ok(hn_class_margins(counts, 2, 1e6, got));
+    hnt_close_d("max_margin 1e6", (double)got[1], 1e6 * pow(2.0, -0.25), 1e-6);
+    hnt_ok(hn_class_smoothing(counts, 2, HN_SMOOTHING_LINEAR, 1.0, 0.0, got));
+    ck_assert(got[0] == 0.0f && got[1] == 1.0f);
+    hnt_ok(hn_class_smoothing(counts, 2, HN_SMOOTHING_LINEAR, 0.0, 1.0, got));
+    ck_assert(got[0] == 1.0f && got[1] == 0.0f);
+}
+END_TEST
+
 START_TEST(weights_are_deferred)
 {
     float got[C], want[C];
@@ -119,11 +141,19 @@ START_TEST(misuse_is_named)
     hnt_fails(hn_class_weights_effective(cifar, C, 1.0, out), HN_E_ARG, "beta is 1");
     hnt_fails(hn_class_weights_effective(cifar, C, NAN, out), HN_E_ARG, "beta is nan");
     hnt_fails(hn_class_weights_inverse(cifar, C, NAN, out), HN_E_ARG, "power is nan");
+    hnt_fails(hn_class_weights_inverse(cifar, C, 16.5, out), HN_E_ARG, "power is 16.5");
+    hnt_fails(hn_class_weights_inverse(cifar, C, -16.5, out), HN_E_ARG, "power is -16.5");
     hnt_fails(hn_class_weights_deferred(cifar, C, 0.9, -1, 3, out), HN_E_ARG, "epoch is -1");
     hnt_fails(hn_class_log_prior(cifar, C, INFINITY, out), HN_E_ARG, "tau is inf");
+    hnt_fails(hn_class_log_prior(cifar, C, 1.1e6, out), HN_E_ARG, "tau is 1.1e+06");
+    hnt_fails(hn_class_log_prior(cifar, C, -1.1e6, out), HN_E_ARG, "tau is -1.1e+06");
     hnt_fails(hn_class_margins(cifar, C, -0.5, out), HN_E_ARG, "max_margin is -0.5");
+    hnt_fails(hn_class_margins(cifar, C, 1.1e6, out), HN_E_ARG, "max_margin is 1.1e+06");
     hnt_fails(hn_class_smoothing(cifar, C, 3, 0.4, 0.1, out), HN_E_ARG, "shape 3 does not exist");
     hnt_fails(hn_class_smoothing(cifar, C, 0, 1.4, 0.1, out), HN_E_ARG, "head is 1.4");
+    hnt_fails(hn_class_smoothing(cifar, C, 0, -0.4, 0.1, out), HN_E_ARG, "head is -0.4");
+    hnt_fails(hn_class_smoothing(cifar, C, 0, 0.4, -0.1, out), HN_E_ARG, "tail -0.1");
+    hnt_fails(hn_class_smoothing(cifar, C, 0, 0.4, 1.1, out), HN_E_ARG, "tail 1.1");
     ck_assert_float_eq(out[0], 7.0f);
     hnt_fails(hn_logits_adjust(NULL, &(hn_matf){x, 2, 2, 2}), HN_E_ARG, "adjustment is NULL");
     hnt_fails(hn_logits_adjust(bad, &(hn_matf){x, 2, 2, 1}), HN_E_SHAPE, "logits.ld is 1");
@@ -223,6 +253,7 @@ static Suite *suite(void)
     TCase *unit = hnt_case(s, "unit"), *golden = hnt_case(s, "golden");
     tcase_add_test(unit, arrays_of_cifar10_lt_are_the_published_ones);
     tcase_add_test(unit, weights_sum_to_the_classes);
+    tcase_add_test(unit, parameters_may_be_at_their_bounds);
     tcase_add_test(unit, weights_are_deferred);
     tcase_add_test(unit, empty_classes_have_finite_values);
     tcase_add_test(unit, logits_are_adjusted_after_training);

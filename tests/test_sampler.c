@@ -236,6 +236,8 @@ START_TEST(bad_input_is_named)
     hnt_fails(hn_sampler_create_weighted(&s, context, (const double[]){1, (double)NAN}, 2, NULL), HN_E_ARG,
               "weights[1]");
     hnt_fails(hn_sampler_create_weighted(&s, context, (const double[]){0, 0}, 2, NULL), HN_E_ARG, "sum is 0");
+    hnt_fails(hn_sampler_create_weighted(&s, context, (const double[]){1, 2}, 0, NULL), HN_E_ARG, "n is 0");
+    hnt_fails(hn_sampler_create_weighted(&s, context, (const double[]){1, 2}, -1, NULL), HN_E_ARG, "n is -1");
     ck_assert_ptr_null(s);
     hnt_ok(hn_sampler_create(&s, context, 0, labels, 3, 6, NULL));
     int64_t index, got;

@@ -51,7 +51,7 @@ static int read_options(struct options *options, int argc, char **argv)
         {"version", no_argument, NULL, VERSION},         {NULL, 0, NULL, 0}};
     *options = (struct options){.output = "report.html", .title = "Long-tailed image classification"};
     opterr = 0;
-    for (int code; (code = getopt_long(argc, argv, ":", known, NULL)) != -1;) {
+    for (int code; (code = getopt_long(argc, argv, ":h", known, NULL)) != -1;) {
         switch (code) {
         case OUTPUT:
             options->output = optarg;
@@ -62,6 +62,7 @@ static int read_options(struct options *options, int argc, char **argv)
         case FEATURES:
             options->features = optarg;
             break;
+        case 'h':
         case HELP:
             fputs(help, stdout);
             return 1;

@@ -13,9 +13,10 @@
  *
  * Where the settings come from: CIFAR's crop_padding 4 and flip are those of LDAM, BBN and the rest. For ImageNet and
  * iNaturalist: resized_crop with the default ranges, and resize_shorter 256 with an output of 224 to evaluate. PaCo's
- * and BCL's views of CIFAR: crop_padding 4, flip, AutoAugment, cutout 16; and resized_crop (scale_min 0.2 in PaCo),
- * flip, jitter 0.8 of (0.4, 0.4, 0.4, 0.1), grayscale 0.2. BCL's and ProCo's of larger images: resized_crop, flip,
- * jitter 1 of (0.4, 0.4, 0.4, 0), then RandAugment; or grayscale 0.2 and blur 0.5.                                   */
+ * and ProCo's views of CIFAR: crop_padding 4, flip, AutoAugment with fill 128, cutout 16; and resized_crop (scale_min 0.2
+ * in PaCo), flip, jitter 0.8 of (0.4, 0.4, 0.4, 0.1), grayscale 0.2, in PaCo blur 0.5. BCL's and ProCo's of larger images:
+ * resized_crop, flip, jitter 1 of (0.4, 0.4, 0.4, 0), then RandAugment; and resized_crop, flip, jitter 0.8 of (0.4, 0.4,
+ * 0.4, 0.1), grayscale 0.2.                                                                                          */
 #ifndef HYBRIDNET_AUGMENT_H
 #define HYBRIDNET_AUGMENT_H
 
@@ -76,8 +77,9 @@ typedef struct hn_augment_options {
     /* ---- policies ---- */
     int32_t policy;                     /* HN_POLICY_NONE (default) ...                                               */
     int32_t randaugment_ops;            /* operations an image, 0 .. 16; default 2                                    */
-    int32_t randaugment_level;          /* 0 .. 30; default 9. torchvision's magnitude; M where the largest is
-                                           10 is 3 M here (BCL's and ProCo's m10 is 30)                               */
+    int32_t randaugment_level;          /* 0 .. 30; default 9. torchvision's magnitude. timm, whose m10 BCL and ProCo
+                                           take, counts to 10: its geometric operations at m10 are those of 30 here;
+                                           there each happens with probability 1/2, and the others differ             */
     int32_t fill;                       /* what operations move in from outside, 0 .. 255; default 0                  */
     int32_t cutout;                     /* > 0: side of a square of zeros (before normalisation) whose centre is uniform
                                            over the image, cut at its edges (DeVries and Taylor 2017; 16 for CIFAR); at most 8192;

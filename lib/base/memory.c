@@ -51,17 +51,19 @@ void hni_release_sized(hn_context *context, void *ptr)
     hni_release(context, block, whole);
 }
 
-void *hni_grow(hn_context *context, void *data, int64_t *capacity, int64_t count, size_t element)
+void *hni_grow(hn_context *context, void *data, int64_t *capacity, int64_t count, size_t element, const char *function)
 {
     if (count < *capacity)
         return data;
     size_t used = (size_t)count * element, size;
     int64_t larger = *capacity < 64 ? 64 : *capacity + *capacity / 2;
     if (!hni_size_mul((size_t)larger, element, &size))
+        size = SIZE_MAX;
+    void *copy = size == SIZE_MAX ? NULL : hni_alloc(context, size);
+    if (copy == NULL) {
+        (void)hni_no_memory(function, size);
         return NULL;
-    void *copy = hni_alloc(context, size);
-    if (copy == NULL)
-        return NULL;
+    }
     if (used > 0)
         memcpy(copy, data, used);
     hni_release(context, data, (size_t)*capacity * element);

@@ -22,7 +22,7 @@ void hni_release_sized(hn_context *context, void *ptr);
 
 /* Room for one more element of an array of `count` elements of which *capacity fit: data itself, or a larger copy in
  * its place. NULL on failure; then data is as it was. Release with *capacity * element.                              */
-void *hni_grow(hn_context *context, void *data, int64_t *capacity, int64_t count, size_t element);
+void *hni_grow(hn_context *context, void *data, int64_t *capacity, int64_t count, size_t element, const char *function);
 
 /* A copy of a string; release with hni_release_string. NULL on failure. */
 char *hni_copy_string(hn_context *context, const char *text);

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/options.h"
+#include "data/image.h"
 
 #include <math.h>
 
@@ -194,6 +195,10 @@ static hn_status plan_one(hni_augment *a, const hn_augment_options *options, con
     HNI_TRY(hni_augment_plan(a, options, shape, function));
     HNI_FAIL_IF(shape->height < 1, HN_E_ARG, "%s: the image shape is %dx%dx%d; sides must be positive", function,
                 (int)shape->height, (int)shape->width, (int)shape->channels);
+    /* The largest side of a JPEG; resizing's weights, rounded to 22 bits, add up to less than 256 there. */
+    HNI_FAIL_IF(shape->height > HNI_IMAGE_MAX_SIDE || shape->width > HNI_IMAGE_MAX_SIDE, HN_E_ARG,
+                "%s: the image is %dx%d; a side may have %d pixels", function, (int)shape->height, (int)shape->width,
+                (int)HNI_IMAGE_MAX_SIDE);
     HNI_FAIL_IF((int64_t)shape->height * shape->width * shape->channels > INT32_MAX, HN_E_ARG,
                 "%s: an image of %dx%dx%d is too large", function, (int)shape->height, (int)shape->width,
                 (int)shape->channels);

@@ -4,7 +4,7 @@
 
 void hni_group_by_class(const hn_dataset *base, int64_t *index, int64_t *begin)
 {
-    for (int32_t c = 0; c <= base->classes; ++c)
+    for (int64_t c = 0; c <= base->classes; ++c) /* there may be INT32_MAX of them */
         begin[c] = 0;
     for (int64_t i = 0; i < base->count; ++i)
         begin[base->labels[i] + 1]++;

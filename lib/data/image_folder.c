@@ -84,10 +84,12 @@ static hn_status each_entry(walk *w, size_t size, int nested, visit_fn *visit)
         status = enter(w, size, entry->d_name, &whole);
         if (status < 0)
             break;
-        if (stat(w->path, &info) != 0)
+        /* A link that leads nowhere is no directory; if it is called an image, the loader will say that it is missing. */
+        const int found = stat(w->path, &info);
+        if (found != 0 && errno != ENOENT && errno != ELOOP)
             status = hni_fail_errno(function, "examine", w->path, errno);
         else
-            status = visit(w, whole, S_ISDIR(info.st_mode), nested);
+            status = visit(w, whole, found == 0 && S_ISDIR(info.st_mode), nested);
     }
     closedir(dir);
     return status;

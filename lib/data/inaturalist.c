@@ -48,9 +48,9 @@ struct reader {
 
 static hn_status add_pair(struct reader *r, struct pairs *pairs, int64_t id, int64_t value)
 {
-    struct pair *items = hni_grow(r->set->context, pairs->items, &pairs->capacity, pairs->count, sizeof *items);
+    struct pair *items = hni_grow(r->set->context, pairs->items, &pairs->capacity, pairs->count, sizeof *items, function);
     if (items == NULL)
-        return hni_no_memory(function, (size_t)pairs->count * sizeof *items);
+        return HN_E_NOMEM;
     pairs->items = items;
     items[pairs->count++] = (struct pair){id, value};
     return HN_OK;

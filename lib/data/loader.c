@@ -38,12 +38,12 @@ static hn_status check_options(const hn_loader_options *o)
 /* The augmentations of view 0 and of the others, and the output's shape. */
 static hn_status plan_views(hn_loader *l, const hn_loader_options *o)
 {
-    HNI_TRY(hni_augment_plan(&l->augment[0], o->augment, &l->shape, creator));
+    HNI_TRY(hni_augment_plan(&l->augment[0], o->augment, &l->shape, "hn_loader_create, augment"));
     l->augment[1] = l->augment[0];
     l->output = l->augment[0].output;
     if (o->augment_later == NULL)
         return HN_OK;
-    HNI_TRY(hni_augment_plan(&l->augment[1], o->augment_later, &l->shape, creator));
+    HNI_TRY(hni_augment_plan(&l->augment[1], o->augment_later, &l->shape, "hn_loader_create, augment_later"));
     const hn_image_shape *later = &l->augment[1].output;
     HNI_FAIL_IF(later->height != l->output.height || later->width != l->output.width, HN_E_ARG,
                 "%s: augment gives images of %dx%d, augment_later of %dx%d; they must be the same", creator,

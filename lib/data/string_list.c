@@ -47,9 +47,9 @@ static char *make_room(hni_string_list *list, size_t size)
 
 hn_status hni_string_list_add(hni_string_list *list, const char *function, const char *text, size_t size)
 {
-    const char **items = hni_grow(list->context, list->items, &list->capacity, list->count, sizeof *list->items);
+    const char **items = hni_grow(list->context, list->items, &list->capacity, list->count, sizeof *list->items, function);
     if (items == NULL)
-        return hni_no_memory(function, (size_t)list->count * sizeof *items);
+        return HN_E_NOMEM;
     list->items = items;
     char *copy = make_room(list, size + 1);
     if (copy == NULL)

@@ -179,7 +179,7 @@ static hn_status read_gzip(hni_file *f, unsigned char *data, size_t size, size_t
 #endif
 
 /* Everything of opening but the memory. On failure the descriptor may be open. */
-static hn_status open_file(hni_file *f)
+static hn_status open_file(hni_file *f, bool unpack)
 {
     struct stat info;
     do /* O_NONBLOCK: a FIFO must be refused, not waited for */
@@ -192,11 +192,11 @@ static hn_status open_file(hni_file *f)
     HNI_FAIL_IF(!S_ISREG(info.st_mode), HN_E_IO, "%s: %s is not a regular file", f->function, f->path);
     f->size = (uint64_t)info.st_size;
     HNI_TRY(begin(f));
-    f->compressed = f->filled >= MAGIC_BYTES && f->buffer[0] == 0x1f && f->buffer[1] == 0x8b;
+    f->compressed = unpack && f->filled >= MAGIC_BYTES && f->buffer[0] == 0x1f && f->buffer[1] == 0x8b;
     return f->compressed ? start_unpacking(f) : HN_OK;
 }
 
-hn_status hni_file_open(hni_file **out, hn_context *context, const char *function, const char *path)
+static hn_status open_any(hni_file **out, hn_context *context, const char *function, const char *path, bool unpack)
 {
     hni_file *f = hni_alloc_zero(context, sizeof *f);
     if (f == NULL)
@@ -204,7 +204,7 @@ hn_status hni_file_open(hni_file **out, hn_context *context, const char *functio
     f->context = context;
     f->function = function;
     f->path = path;
-    hn_status status = open_file(f);
+    hn_status status = open_file(f, unpack);
     if (status < 0) {
         if (f->descriptor >= 0)
             close(f->descriptor);
@@ -213,6 +213,16 @@ hn_status hni_file_open(hni_file **out, hn_context *context, const char *functio
     }
     *out = f;
     return HN_OK;
+}
+
+hn_status hni_file_open(hni_file **out, hn_context *context, const char *function, const char *path)
+{
+    return open_any(out, context, function, path, true);
+}
+
+hn_status hni_file_open_plain(hni_file **out, hn_context *context, const char *function, const char *path)
+{
+    return open_any(out, context, function, path, false);
 }
 
 bool hni_file_compressed(const hni_file *file)

@@ -15,6 +15,9 @@ typedef struct hni_file hni_file;
  * HN_E_IO, HN_E_NOMEM, HN_E_FORMAT (a broken gzip header), HN_E_UNSUPPORTED (gzip without zlib).             */
 hn_status hni_file_open(hni_file **out, hn_context *context, const char *function, const char *path);
 
+/* The same for content that is never gzip, whatever its first bytes are. */
+hn_status hni_file_open_plain(hni_file **out, hn_context *context, const char *function, const char *path);
+
 /* Whether the content is gzip. */
 bool hni_file_compressed(const hni_file *file);
 

@@ -75,8 +75,10 @@ static hn_status read_header(reader *r, uint64_t file_bytes)
     uint64_t length = 0;
     for (int i = 7; i >= 0; --i)
         length = length << 8 | prefix[i];
-    FORMAT_IF(length > file_bytes - sizeof prefix || length > HNI_SAFETENSORS_MAX_HEADER,
-              "%s says its header has %" PRIu64 " bytes; the file has %" PRIu64, r->path, length, file_bytes);
+    FORMAT_IF(length > file_bytes - sizeof prefix, "%s says its header has %" PRIu64 " bytes; the file has %" PRIu64,
+              r->path, length, file_bytes);
+    FORMAT_IF(length > HNI_SAFETENSORS_MAX_HEADER, "%s says its header has %" PRIu64 " bytes; it may have %d", r->path,
+              length, (int)HNI_SAFETENSORS_MAX_HEADER);
     r->data_bytes = file_bytes - sizeof prefix - length;
     hn_context *context = r->file->context;
     char *text = hni_alloc(context, (size_t)length);
@@ -230,7 +232,6 @@ static hn_status read_data(reader *r)
 
 static hn_status read_all(reader *r)
 {
-    FORMAT_IF(hni_file_compressed(r->source), "%s is compressed", r->path);
     HNI_TRY(read_header(r, hni_file_size(r->source)));
     hn_safetensors *f = r->file;
     size_t n = json_object_size(r->header);
@@ -263,7 +264,7 @@ hn_status hn_safetensors_open(hn_safetensors **out, hn_context *context, const c
     if (r.file == NULL)
         return hni_no_memory(function, sizeof *r.file);
     *r.file = (hn_safetensors){.context = context};
-    hn_status status = hni_file_open(&r.source, context, function, path);
+    hn_status status = hni_file_open_plain(&r.source, context, function, path);
     size_t spans = 0;
     if (status == HN_OK) {
         status = read_all(&r);

@@ -145,7 +145,8 @@ static void row_gradient(const job *j, const float *x, int32_t label, const row_
     const int64_t classes = j->logits->cols;
     const double smooth = smoothing_of(j, label), share = smooth / (double)classes;
     const double w = (double)weight_of(j, label), total = (1.0 - smooth) * w + share * j->all_weights;
-    const double focal = (double)j->o->focal_gamma * r->factor * r->p * r->base;
+    const double gamma = (double)j->o->focal_gamma;
+    const double focal = gamma > 0.0 ? gamma * r->factor * r->p * r->base : 0.0; /* base may be infinite */
     const double factor = j->gradient_factor * (double)j->o->logit_scale;
     const bool others = focal != 0.0 && r->others.sum > 0.0;
     const float beta = j->o->grad_beta;

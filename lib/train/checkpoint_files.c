@@ -64,9 +64,10 @@ static hn_status take_name(void *user, const char *name)
     const char *rest = rest_of(name, &place);
     if (rest == NULL || *rest != '\0')
         return HN_OK;
-    hni_place *grown = hni_grow(p->context, p->place, &p->capacity, p->count, sizeof *grown);
+    hni_place *grown = hni_grow(p->context, p->place, &p->capacity, p->count, sizeof *grown,
+                                "hn_checkpoint_open");
     if (grown == NULL)
-        return hni_no_memory("hn_checkpoint_open", sizeof *grown);
+        return HN_E_NOMEM;
     p->place = grown;
     int64_t at = p->count++;
     for (; at > 0 && later(place, grown[at - 1]); --at)

@@ -1,0 +1,85 @@
+#!/bin/sh
+# smoke_rules.sh TRAIN_HYBRID [with|without]: what the program refuses before it trains, since it would only come out after,
+# or never; and what a training keeps when a file fails. The second argument: whether the build reads PNG files.
+set -eu
+train=$1
+png=${2:-with}
+# shellcheck source=tests/smoke_head.sh
+. "$(dirname "$0")/smoke_head.sh"
+
+# refused STATUS SENTENCE OPTIONS...
+refused() {
+    status=$1 sentence=$2 got=0
+    shift 2
+    tiny "$@" >output 2>&1 || got=$?
+    [ "$got" -eq "$status" ] || fail "$*: status $got, not $status"
+    grep -qF -- "$sentence" output || fail "$*: '$(head -n 1 output)' lacks '$sentence'"
+}
+
+# ---- options that exclude each other ------------------------------------------------------------------------------------
+refused 2 "class weights begin" --method ce --classifier-loss class-balanced --drw-epoch 1
+refused 2 "class weights begin" --method ce --classifier-loss class-balanced-focal --drw-epoch 1
+refused 2 "--drw-epoch is 3; it must be below --epochs, 3" --method ce --epochs 3 --drw-epoch 3
+for loss in class-balanced class-balanced-focal balanced-softmax logit-adjustment; do
+    refused 2 "--classifier-loss $loss would balance once more" --method ce --classifier-loss $loss --second-stage crt
+done
+refused 2 "no control character" --method ce --checkpoint ck --log "$(printf 'a\tb.jsonl')"
+[ ! -e ck ] || fail "a checkpoint's directory was made for options that it cannot keep"
+
+# ---- files that cannot be written at the end ----------------------------------------------------------------------------
+mkdir there
+for option in save export features; do
+    refused 1 "--$option is there, which is a directory" --method ce --$option there
+    refused 1 "--$option is new/, which is a directory" --method ce --$option new/
+done
+[ ! -e new ] || fail "new/ was made"
+refused 1 "has no training image, and so no mean" --method ce --synthetic-images 200 --imbalance 1000 --second-stage ncm
+
+# The one that fails does not cost the others.
+mkfifo pipe
+got=0
+tiny --method ce --features pipe --export weights.safetensors --log run.jsonl >output 2>&1 || got=$?
+[ "$got" -eq 1 ] || fail "features that cannot be written: status $got"
+grep -qF "pipe is no regular file, and is not replaced by one" output || fail "features: $(cat output)"
+[ -p pipe ] || fail "the pipe is gone"
+[ -s weights.safetensors ] || fail "features that cannot be written cost the weights"
+expect "result beside features that cannot be written" "$(field run.jsonl result top1)" '[0-9]*'
+
+# ---- resuming -----------------------------------------------------------------------------------------------------------
+# A recipe that leaves most to the program, whose epochs are counted of 200: the command line that began it goes on.
+printf 'milestones = 100,150\ndrw-epoch = 100\n' >mine.recipe
+begin() {
+    small --method ce --recipe mine.recipe --epochs 4 --checkpoint ck --resume "$@"
+}
+begin --log run.jsonl || fail "a short recipe"
+expect "milestones of a short recipe" "$(field run.jsonl start milestones)" '\[2.0'
+begin --log ./run.jsonl 2>output || fail "a short recipe is refused by its own checkpoint: $(cat output)"
+expect "epochs in a log under another spelling of its path" "$(fields run.jsonl epoch epoch)" '1 2 3 4'
+begin --lr 0.01 --log run.jsonl 2>output && fail "another rate was taken"
+grep -qF "the training in ck was begun with" output || fail "another rate: $(cat output)"
+
+# ---- tests with validation images ---------------------------------------------------------------------------------------
+small --method ce --validation 0.2 --save weights.safetensors --log trained.jsonl
+small --method ce --validation 0.2 --load weights.safetensors --eval-only --log tested.jsonl
+expect "validation of weights that are only tested" "$(field tested.jsonl result validation)" \
+    "$(field trained.jsonl epoch validation)"
+small --method ce --load weights.safetensors --eval-only --log whole.jsonl
+for group in many medium few; do # of all training images, whether some are held out or not
+    expect "$group with validation images held out" "$(field tested.jsonl result $group)" "$(field whole.jsonl result $group)"
+done
+
+# ---- folders that do not fit ----------------------------------------------------------------------------------------------
+pixel=iVBORw0KGgoAAAANSUhEUgAAABQAAAAQCAIAAACZeshMAAAAK0lEQVR42mM8ISfHQC5gYqAADJxmFkwhH7lVWJVueRQ2PPw8EjUzjsC0DQBEiwUpTkwr8gAAAABJRU5ErkJggg==
+for name in train/a train/b train/c val/a val/c; do
+    mkdir -p folder/$name
+    for i in 1 2 3 4; do
+        echo $pixel | base64 -d >folder/$name/$i.png
+    done
+done
+sentence="class 1 is 'b' in train and 'c' in val"
+got=0
+"$train" --dataset image-folder --data folder --image-size 16 --arch resnet8 --batch 4 --epochs 1 --quiet >output 2>&1 || got=$?
+[ "$png" = with ] || sentence="without libpng"
+[ "$got" -eq 1 ] && grep -qF "$sentence" output || fail "folders that do not fit: status $got, $(cat output)"
+
+finish
