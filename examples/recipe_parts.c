@@ -17,7 +17,7 @@ const struct recipe_part recipe_sets[] = {
     {NULL, NULL, NULL},
 };
 
-/* Wang et al. 2021, section 4; the warm-up is the usual one for large batches, which the paper does not mention. */
+/* Wang et al. 2021, as quoted by others (docs/recipes.md); the warm-up is the usual one for large batches. */
 #define HYBRID                                                                                                 \
     "epochs = 200\nbatch = 512\nlr = 0.5\nmilestones = 120,160\nlr-decay = 0.1\nwarmup = 10\nmomentum = 0.9\n" \
     "weight-decay = 1e-4\n"
@@ -34,7 +34,8 @@ const struct recipe_part recipe_sets[] = {
  * decay w / (a + b): the same updates.                                                                               */
 #define TWO_LOSSES(loss, alpha, lr, decay)                                                                             \
     "method = hybrid-sc\nfeature-loss = " loss "\nclassifier-loss = logit-adjustment\nclassifier-sampler = instance\n" \
-    "transition = fixed\nalpha = " alpha "\naugmentation = autoaugment\nlater-views = sim\nepochs = 200\n"             \
+    "transition = fixed\nalpha = " alpha "\naugmentation = autoaugment\nlater-views = sim\n"                           \
+    "projection-hidden = 512\nepochs = 200\n"                                                                         \
     "batch = 256\nlr = " lr "\nmilestones = 160,180\nlr-decay = 0.1\nwarmup = 5\nmomentum = 0.9\n"                     \
     "weight-decay = " decay "\n"
 

@@ -4,8 +4,8 @@
     loss, dz, dprototypes = hybridnet.psc(z, prototypes, labels, temperature=0.5)
 
 Matrices are float32; rows may be strided (a slice of columns), columns must be adjacent. Options are fields of the C structs
-in hybridnet/prototypical.h, supcon.h and cross_entropy.h, by their names there: those that the classes below list. What the library refuses raises
-hybridnet.Error with its sentence. The library is found in the environment variable HYBRIDNET_LIBRARY (a path), or where the
+in hybridnet/prototypical.h, supcon.h and cross_entropy.h by their names there, all but grad_beta: gradients are new arrays.
+What the library refuses raises hybridnet.Error with its sentence. The library is found in the environment variable HYBRIDNET_LIBRARY (a path), or where the
 system's loader looks.
 """
 import ctypes as c
@@ -51,7 +51,8 @@ _COMMON = [("struct_size", c.c_size_t), ("reduction", c.c_int32), ("check_finite
 
 class PscOptions(c.Structure):
     _fields_ = _COMMON + [("temperature", c.c_float), ("normalize", c.c_int32), ("include_own", c.c_int32),
-                          ("prototypes_per_class", c.c_int32), ("assign", c.c_int32)]
+                          ("prototypes_per_class", c.c_int32), ("assign", c.c_int32), ("assignment", c.c_void_p),
+                          ("one_over_m", c.c_int32)]
 
 
 class ScOptions(c.Structure):
@@ -61,7 +62,17 @@ class ScOptions(c.Structure):
 
 
 class CeOptions(c.Structure):
-    _fields_ = _COMMON + [("label_smoothing", c.c_float), ("class_weight", c.c_void_p), ("logit_adjustment", c.c_void_p)]
+    _fields_ = _COMMON + [("label_smoothing", c.c_float), ("class_weight", c.c_void_p), ("logit_adjustment", c.c_void_p),
+                          ("margin", c.c_void_p), ("logit_scale", c.c_float), ("class_smoothing", c.c_void_p),
+                          ("focal_gamma", c.c_float)]
+
+
+# ---- values of options: the enums of the headers
+
+REDUCE_MEAN, REDUCE_SUM = 0, 1
+ASSIGN_SOFT, ASSIGN_HARD, ASSIGN_UNIFORM, ASSIGN_GIVEN = 0, 1, 2, 3
+LONELY_SKIP, LONELY_ZERO, LONELY_PML = 0, 1, 2
+VIEW_MAJOR, SAMPLE_MAJOR = 0, 1
 
 
 def _check(status):
@@ -69,16 +80,16 @@ def _check(status):
         raise Error(status, _library.hn_last_error().decode())
 
 
-def _options(kind, prefix, values, classes=0):
-    """A struct of the kind with its defaults and these values."""
+def _options(kind, prefix, values, length=0):
+    """A struct of the kind with its defaults and these values, of which arrays have so many numbers."""
     options = kind()
     getattr(_library, prefix + "_options_init")(c.byref(options), c.c_size_t(c.sizeof(options)))
     for name, value in values.items():
         if not hasattr(options, name) or name in ("struct_size", "grad_beta"):  # gradients are new arrays here
             raise TypeError(f"{prefix} has no option {name}")
-        if isinstance(value, np.ndarray):  # an array of the classes; whoever calls keeps it alive
-            if value.dtype != np.float32 or not value.flags.c_contiguous or value.shape != (classes,):
-                raise TypeError(f"{name} must be a contiguous float32 array of {classes} classes, not {value.dtype} "
+        if isinstance(value, np.ndarray):  # whoever calls keeps it alive
+            if value.dtype != np.float32 or not value.flags.c_contiguous or value.size != length:
+                raise TypeError(f"{name} must be a contiguous float32 array of {length} numbers, not {value.dtype} "
                                 f"of shape {value.shape}")
             value = value.ctypes.data
         setattr(options, name, value)
@@ -111,8 +122,8 @@ def _scratch(function, options, *extents):
 
 def psc(z, prototypes, labels, **options):
     """hn_loss_psc: (loss, dz, dprototypes). z n x dim; prototypes (classes * M) x dim; labels n, < 0 ignores a row."""
-    o = _options(PscOptions, "hn_loss_psc", options)
     x, p = _matrix(z, "z"), _matrix(prototypes, "prototypes")
+    o = _options(PscOptions, "hn_loss_psc", options, x.rows * options.get("prototypes_per_class", 1))
     labels = _labels(labels, x.rows, "labels")
     dz, dp, loss = np.empty_like(z, order="C"), np.empty_like(prototypes, order="C"), c.c_double()
     memory, scratch = _scratch(_library.hn_loss_psc_scratch, o, x.rows, p.rows // max(o.prototypes_per_class, 1), x.cols)

@@ -50,7 +50,29 @@ def check_errors():
             return False
         except hybridnet.Error as error:
             print("refused:", error)
+    for call in (lambda: hybridnet.sc(z, [0, 0], grad_beta=1.0),
+                 lambda: hybridnet.ce(z, [0, 1], class_weight=np.ones(2, np.float32))):
+        try:
+            call()
+            return False
+        except TypeError as error:
+            print("refused:", error)
     return True
+
+
+def check_options():
+    """Arrays among the options arrive: a margin on the labels, weights of the prototypes."""
+    z = rng.normal(size=(4, 3)).astype(np.float32)
+    labels = [0, 1, 2, 0]
+    margin = np.array([0.5, 0.25, 0.0], np.float32)
+    moved = z.copy()
+    moved[np.arange(4), labels] -= margin[labels]
+    same = abs(hybridnet.ce(z, labels, margin=margin, logit_scale=2.0)[0] - hybridnet.ce(2 * moved, labels)[0]) < 1e-6
+    prototypes = rng.normal(size=(6, 3)).astype(np.float32)
+    halves = np.full((4, 2), 0.5, np.float32)
+    given = hybridnet.psc(z, prototypes, labels, prototypes_per_class=2, assign=hybridnet.ASSIGN_GIVEN, assignment=halves)
+    uniform = hybridnet.psc(z, prototypes, labels, prototypes_per_class=2, assign=hybridnet.ASSIGN_UNIFORM)
+    return same and abs(given[0] - uniform[0]) < 1e-6
 
 
 def train():
@@ -72,6 +94,6 @@ def train():
     return 100 * np.mean((z @ (prototypes / np.linalg.norm(prototypes, axis=1, keepdims=True)).T).argmax(1) == test)
 
 
-off, refused, reached = check_gradients(), check_errors(), train()
+off, refused, taken, reached = check_gradients(), check_errors(), check_options(), train()
 print(f"test accuracy {reached:.1f} %")
-sys.exit(0 if off < 1e-3 and refused and reached > 80 else 1)
+sys.exit(0 if off < 1e-3 and refused and taken and reached > 80 else 1)

@@ -30,7 +30,7 @@ typedef struct hn_loss_psc_options {
     int32_t assign;               /* HN_ASSIGN_SOFT, _HARD, _UNIFORM (these have no effect for M = 1) or _GIVEN      */
     const float *assignment;      /* for HN_ASSIGN_GIVEN: [n * M], w of row i at i * M .. i * M + M - 1, >= 0 and finite;
                                      they need not sum to 1. Default NULL                                           */
-    int32_t one_over_m;           /* nonzero: the whole loss of a row times 1 / M, as MPSC is written in the paper;
+    int32_t one_over_m;           /* nonzero: the whole loss of a row times 1 / M, as MPSC's formula is remembered;
                                      0 (default): the sum alone, so that M copies of one prototype change nothing but
                                      the denominator                                                                */
 } hn_loss_psc_options;
@@ -46,10 +46,12 @@ HN_API HN_MUST_CHECK hn_status hn_loss_psc_scratch(const hn_loss_psc_options *op
 
 /* PSC over one batch.
  *   z            n x dim embeddings
- *   prototypes   (classes * M) x dim; those of class c are rows c*M .. c*M + M-1
+ *   prototypes   (classes * M) x dim; those of class c are rows c*M .. c*M + M-1. There are prototypes->rows / M classes,
+ *                and M must divide the rows
  *   labels       [n] in [0, classes), or < 0 to ignore the row
  *   dz           n x dim
  *   dprototypes  (classes * M) x dim
+ * options, loss, row_loss, dz and dprototypes may be NULL: the defaults; a result that is not wanted.
  * With one class and the paper's denominator there is nothing to contrast with: loss and gradients are 0.        */
 HN_API HN_MUST_CHECK hn_status hn_loss_psc(const hn_loss_psc_options *options, const hn_cmatf *z,
                                            const hn_cmatf *prototypes, const int32_t *labels, double *loss,

@@ -1,7 +1,7 @@
 /* transition.h -- the progressive transition from feature learning to classifier learning.
  *
  * alpha weighs the feature branch, 1 - alpha the classifier branch: L = alpha L_feature + (1 - alpha) L_classifier
- * (Wang et al. 2021, section 3.1; the family is that of BBN, Zhou et al. 2020). With t = epoch / total_epochs:       */
+ * (Wang et al. 2021; the family is that of BBN, Zhou et al. 2020). With t = epoch / total_epochs:                     */
 #ifndef HYBRIDNET_TRANSITION_H
 #define HYBRIDNET_TRANSITION_H
 

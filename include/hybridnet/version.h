@@ -19,7 +19,7 @@ HN_API uint32_t hn_version_number(void);
 HN_API const char *hn_version_string(void);
 
 /* One line about this build: compiler, BLAS, OpenMP, optional parts, e.g.
- * "gcc 12.2.0; BLAS openblas; OpenMP; zlib; jansson; jpeg; png". Static storage. */
+ * "gcc 12.2.0; BLAS openblas; OpenMP; oneDNN; zlib; jansson; jpeg; png". Static storage. */
 HN_API const char *hn_build_info(void);
 
 HN_END_DECLS
