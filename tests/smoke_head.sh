@@ -1,6 +1,6 @@
 # shellcheck shell=sh
-# smoke_head.sh: what the smoke tests of the programs begin with; they source it, with the path of train_hybrid in $train if
-# they call it. The directory is then a fresh one, removed in the end; a program whose number is in $child ends, too.
+# smoke_head.sh: what the smoke tests of the programs begin with; they source it, with the path of train_hybrid in $train
+# if they call it. The directory is then a fresh one, removed in the end; a program whose number is in $child ends, too.
 directory=$(mktemp -d)
 child=
 trap '[ -z "$child" ] || kill -9 "$child" 2>/dev/null || true; rm -rf "$directory"' EXIT

@@ -37,7 +37,7 @@ tiny --method hybrid-psc --epochs 2 --transition parabolic --alpha-origin 1 --lo
 expect "alpha with --alpha-origin 1" "$(fields alpha.log epoch alpha)" "0.75 0.0"
 
 # ---- augmentations ---------------------------------------------------------------------------------------------------
-for augmentation in plain sim autoaugment randaugment; do
+for augmentation in plain sim autoaugment randaugment resized; do
     tiny --method hybrid-sc --augmentation $augmentation --log augmented.log --save $augmentation.safetensors ||
         fail "--augmentation $augmentation: status $?"
     expect "--augmentation $augmentation: loss" "$(field augmented.log epoch loss)" '[0-9]*'
@@ -46,7 +46,7 @@ tiny --method hybrid-sc --save default.safetensors
 cmp default.safetensors plain.safetensors || fail "the augmentation is not plain where none is named"
 tiny --method hybrid-sc --later-views sim --save later.safetensors || fail "--later-views sim: status $?"
 distinct "weights with other augmentations" plain.safetensors sim.safetensors autoaugment.safetensors \
-    randaugment.safetensors later.safetensors
+    randaugment.safetensors resized.safetensors later.safetensors
 tiny --method hybrid-sc --augmentation sim --later-views same --save same.safetensors
 cmp sim.safetensors same.safetensors || fail "--later-views same is not the first view's augmentation"
 
@@ -60,7 +60,7 @@ for recipe in "bcl 0.2308 0.39 1.92e-4" "proco 0.5 0.6 1e-4"; do
     expect "$1: loss" "$(field recipe.log epoch loss)" '[0-9]*'
     tiny --method hybrid-sc --feature-loss "$1" --classifier-loss logit-adjustment --classifier-sampler instance \
         --alpha "$2" --augmentation autoaugment --later-views sim --epochs 2 --lr "$3" --milestones 1.6,1.8 \
-        --warmup 0.05 --weight-decay "$4" --save written.safetensors
+        --warmup 0.05 --weight-decay "$4" --projection-hidden 512 --save written.safetensors
     cmp recipe.safetensors written.safetensors || fail "synthetic-lt-100/$1 is not what its options are"
 done
 

@@ -167,7 +167,7 @@ START_TEST(new_changes_are_independent)
 END_TEST
 
 /* Of a square of two by two pixels, cut at the edges, the last is the centre: uniform over the image, each row and each
- * column reached.                                                                                                       */
+ * column reached.                                                                                                    */
 START_TEST(cutouts_are_anywhere)
 {
     static const hn_image_shape s = {20, 24, 1};

@@ -1,5 +1,5 @@
-/* Options of augmentation's steps: what hn_augment_image does is the operation on a canvas, with the numbers that the options
- * and the step's own stream give.                                                                                         */
+/* Options of augmentation's steps: what hn_augment_image does is the operation on a canvas, with the numbers that the
+ * options and the step's own stream give.                                                                            */
 #include "augment_case.h"
 
 #include "data/canvas.h"

@@ -370,8 +370,8 @@ END_TEST
 
 /* ---- images of any size ------------------------------------------------------------------------------------------------ */
 
-/* Two classes of PNG or JPEG files, image i of class c with (10 + i) x (20 + c) pixels; 0: this build reads neither, and so
- * makes none.                                                                                                          */
+/* Two classes of PNG or JPEG files, image i of class c with (10 + i) x (20 + c) pixels; 0: this build reads neither, and
+ * so makes none.                                                                                                     */
 static int make_images(int each)
 {
     static uint8_t bytes[HNT_FILE_ROOM];

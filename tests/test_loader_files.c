@@ -383,8 +383,8 @@ START_TEST(corrupt_files_are_skipped)
 }
 END_TEST
 
-/* Names of files are others' texts: nothing in one makes a second line of the log, or anything else of a terminal. Here a
- * file that is skipped has such a name, then one that libjpeg complains about and reads.                                 */
+/* Names of files are others' texts: nothing in one makes a second line of the log, or anything else of a terminal. Here
+ * a file that is skipped has such a name, then one that libjpeg complains about and reads.                           */
 START_TEST(names_of_files_stay_on_their_line)
 {
     static float images[IMAGES * IMAGE];

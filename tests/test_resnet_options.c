@@ -1,5 +1,5 @@
-/* What the options of residual networks allow at most is taken. Networks as large as that are never made: here the first
- * allocation after the checks fails, which is another failure than a number that is too large.                           */
+/* What the options of residual networks allow at most is taken. Networks as large as that are never made: here the
+ * first allocation after the checks fails, which is another failure than a number that is too large.                 */
 #include "support.h"
 
 typedef struct bound {

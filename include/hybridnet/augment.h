@@ -82,8 +82,8 @@ typedef struct hn_augment_options {
                                            there each happens with probability 1/2, and the others differ             */
     int32_t fill;                       /* what operations move in from outside, 0 .. 255; default 0                  */
     int32_t cutout;                     /* > 0: side of a square of zeros (before normalisation) whose centre is uniform
-                                           over the image, cut at its edges (DeVries and Taylor 2017; 16 for CIFAR); at most 8192;
-                                           default 0                                                                  */
+                                           over the image, cut at its edges (DeVries and Taylor 2017; 16 for CIFAR). As in
+                                           their code an odd side is one pixel shorter; at most 8192; default 0        */
 } hn_augment_options;
 
 HN_BEGIN_DECLS
