@@ -313,8 +313,7 @@ hn_status data_start_loaders(struct data *data, hn_context *context, const struc
         return status;
     loading.batch = options->batch;
     loading.augment = &random;
-    if (status == HN_OK)
-        status = start_second(data, context, loading, &plain, options);
+    status = start_second(data, context, loading, &plain, options);
     if (status == HN_OK)
         status = start_loader(&data->classifier, context, data->train, options->classifier_sampler - 1, loading,
                               options, "classifier branch");

@@ -145,7 +145,7 @@ int main(void)
     printf("test accuracy %.1f %%: many %.1f, medium %.1f, few %.1f\n", 100 * report.top1, 100 * report.many,
            100 * report.medium, 100 * report.few);
 
-    float scores[BATCH * CLASSES];
+    float scores[BATCH * CLASSES] = {0};
     hn_batch some = next(test);
     hn_matf logits = {scores, some.n, CLASSES, CLASSES};
     must(hn_hybrid_predict(network, some.images, &logits));

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,7 +55,7 @@ static int read_options(struct options *options, int argc, char **argv)
     for (int code; (code = getopt_long(argc, argv, ":h", known, NULL)) != -1;) {
         switch (code) {
         case OUTPUT:
-            options->output = optarg;
+            options->output = optarg == NULL ? "" : optarg; /* never NULL, which an analyser does not know */
             break;
         case TITLE:
             options->title = optarg;
@@ -116,7 +117,7 @@ static bool write_file(const char *path, const char *text, size_t size)
 /* A regular file, or one to be made, is written beside the old one, which it then replaces; a pipe or a device as it is. */
 static int write_page(const char *path, const struct page *page)
 {
-    char beside[4096];
+    char beside[PATH_MAX + 8];
     struct stat info;
     const bool direct = stat(path, &info) == 0 && !S_ISREG(info.st_mode);
     size_t size = 0;
