@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 """control.py DATA LOG [--epochs N] [--seed S] [--threads N]: the recipe cifar10-lt-100/ce in plain PyTorch.
 
-Whether a figure of train_hybrid's is the library's or the data's is told by another program on the same files. This one is
-written after Cao et al.'s code and shares nothing with the library: ResNet-32 with option-A shortcuts and He normal weights,
+Trains the same setting with another program on the same files, to tell whether a figure of train_hybrid's comes from the
+library or from the data. Written after Cao et al.'s code, it shares nothing with the library, and differs from the recipe in two
+things: the warm-up rises once an epoch, and the classifier's bias begins as PyTorch's, not at 0. ResNet-32 with option-A shortcuts and He normal weights,
 batches of 128, SGD with momentum 0.9 and decay 2e-4, rate 0.1, a hundredth at 80 % and 90 % of the epochs, warm-up over a
-fortieth of them, crop with 4 pixels of zeros, flip. DATA: cifar-10-batches-bin. LOG: JSON Lines as train_hybrid's.
+fortieth of them, crop with 4 pixels of zeros, flip. DATA: cifar-10-batches-bin. LOG: JSON Lines of its own, start, epoch, result,
+which table.py and plot.py do not read.
 """
 import argparse
 import json
@@ -83,7 +85,7 @@ def augmented(pixels, generator):
 def rate(epoch, epochs):
     warmup = epochs / 40
     if epoch < warmup:
-        return 0.1 * (epoch + 1) / warmup
+        return 0.1 * min(1.0, (epoch + 1) / warmup)
     return 0.1 * 0.01 ** ((epoch >= 0.8 * epochs) + (epoch >= 0.9 * epochs))
 
 

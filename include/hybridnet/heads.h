@@ -19,7 +19,7 @@ HN_BEGIN_DECLS
 /* Fills the struct with its defaults; struct_size: sizeof *options. NULL is ignored. */
 HN_API void hn_projection_options_init(hn_projection_options *options, size_t struct_size);
 
-/* linear - (batch norm) - ReLU - linear - (L2 norm): Wang et al. 2021, who leave the sizes open; by default SupContrast's.
+/* linear - (batch norm) - ReLU - linear - (L2 norm): Wang et al. 2021; sizes by default as SupContrast's.
  * Parameters "0.weight", "0.bias", ("1.*" with batch norm), "2.weight", "2.bias", or "3.*" with batch norm, as in
  * PyTorch's nn.Sequential.                                                                                          */
 HN_API HN_MUST_CHECK hn_status hn_projection_create(hn_layer **out, hn_context *context,
