@@ -128,21 +128,25 @@ void event_table(struct event_log *log, const char *key, const int64_t *values, 
 /* Half a line would spoil those after it: the file ends again where the line began. A pipe has no such place. */
 static void forget(struct event_log *log, off_t begin)
 {
-    FILE *file = begin >= 0 ? fopen(log->path, "r+") : NULL;
-    if (file == NULL)
+    const int copy = begin >= 0 ? dup(fileno(log->file)) : -1;
+    FILE *file = copy >= 0 ? fdopen(copy, "r+") : NULL;
+    if (file == NULL) {
+        if (copy >= 0)
+            (void)close(copy);
         return;
+    }
     (void)fclose(log->file); /* its buffer may hold the rest of the line */
     log->file = file;
-    if (ftruncate(fileno(file), begin) != 0 || fseeko(file, begin, SEEK_SET) != 0)
-        clearerr(file);
+    (void)ftruncate(copy, begin);
+    (void)fseeko(file, 0, SEEK_END);
 }
 
 int event_end(struct event_log *log)
 {
     if (log == NULL)
         return 0;
-    errno = 0;
     const off_t begin = ftello(log->file);
+    errno = 0;
     bool written = !log->failed && json_dumpf(log->object, log->file, JSON_COMPACT | JSON_REAL_PRECISION(8)) == 0 &&
                    fputc('\n', log->file) != EOF && fflush(log->file) == 0;
     json_decref(log->object);

@@ -167,7 +167,6 @@ int option_table_parse(const struct option_row *rows, size_t count, void *target
     opterr = 0;
     optind = 1;
     for (;;) {
-        const int at = optind;
         int code = getopt_long(argc, argv, ":h", options, NULL);
         if (code == -1)
             break;
@@ -184,8 +183,10 @@ int option_table_parse(const struct option_row *rows, size_t count, void *target
             return -1;
         }
         if (code == '?') {
-            /* Inside a cluster of short options optind has not moved, or moves only behind its last one. */
-            complain("there is no option %s (or it abbreviates several)", optopt != 0 ? argv[at] : argv[optind - 1]);
+            if (optopt != 0)
+                complain("there is no option -%c", optopt);
+            else
+                complain("there is no option %s (or it abbreviates several)", argv[optind - 1]);
             return -1;
         }
         if (option_table_set(&rows[code - FIRST_CODE], target, optarg) != 0)

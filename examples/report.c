@@ -97,6 +97,8 @@ static int log_start(const struct run *run)
     event_integer(run->log, "train_images", hn_dataset_count(run->data.train));
     event_integer(run->log, "test_images", hn_dataset_count(run->data.test));
     event_integers(run->log, "class_counts", run->data.counts, run->data.classes);
+    if (run->data.held_out != NULL) /* those by which classes have many, medium or few images */
+        event_integers(run->log, "group_counts", run->data.whole, run->data.classes);
     return event_end(run->log);
 }
 

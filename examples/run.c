@@ -28,8 +28,8 @@ static int check_directory(const char *option, const char *path)
     snprintf(directory, sizeof directory, "%.*s", length, slash == NULL ? "." : path);
     struct stat info;
     const size_t end = strlen(path);
-    if ((end > 0 && path[end - 1] == '/') || (stat(path, &info) == 0 && S_ISDIR(info.st_mode))) {
-        complain("%s is %s, which is a directory; it must be a file", option, path);
+    if ((end > 0 && path[end - 1] == '/') || (stat(path, &info) == 0 && !S_ISREG(info.st_mode))) {
+        complain("%s is %s; it must be a file, or the path of one that is to be made", option, path);
         return FAILED;
     }
     if (access(directory, W_OK) == 0)

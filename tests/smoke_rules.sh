@@ -23,27 +23,37 @@ refused 2 "--drw-epoch is 3; it must be below --epochs, 3" --method ce --epochs 
 for loss in class-balanced class-balanced-focal balanced-softmax logit-adjustment; do
     refused 2 "--classifier-loss $loss would balance once more" --method ce --classifier-loss $loss --second-stage crt
 done
+tiny --recipe synthetic-lt-100/ce-drw --epochs 1 --print-recipe >recipe
+grep -qx 'drw-epoch = 0' recipe || fail "drw-epoch of one epoch: $(grep drw recipe)"
+tiny --recipe synthetic-lt-100/ce-drw --epochs 2 --log run.jsonl || fail "a recipe with class weights in two epochs"
+expect "drw-epoch of two epochs" "$(field run.jsonl start drw_epoch)" 1
+"$train" -h | grep -q '^Usage: train_hybrid' || fail "-h"
 refused 2 "no control character" --method ce --checkpoint ck --log "$(printf 'a\tb.jsonl')"
 [ ! -e ck ] || fail "a checkpoint's directory was made for options that it cannot keep"
 
 # ---- files that cannot be written at the end ----------------------------------------------------------------------------
 mkdir there
+mkfifo pipe
 for option in save export features; do
-    refused 1 "--$option is there, which is a directory" --method ce --$option there
-    refused 1 "--$option is new/, which is a directory" --method ce --$option new/
+    refused 1 "--$option is there; it must be a file" --method ce --$option there
+    refused 1 "--$option is new/; it must be a file" --method ce --$option new/
+    refused 1 "--$option is pipe; it must be a file" --method ce --$option pipe
 done
 [ ! -e new ] || fail "new/ was made"
 refused 1 "has no training image, and so no mean" --method ce --synthetic-images 200 --imbalance 1000 --second-stage ncm
 
-# The one that fails does not cost the others.
-mkfifo pipe
+# The one that fails does not cost the others: a directory stands in its way when training is over.
+small --method ce --features late --export weights.safetensors --log late.jsonl >output 2>&1 &
+child=$!
+until grep -qs '"event":"start"' late.jsonl || ! kill -0 $child 2>/dev/null; do sleep 0.01; done
+mkdir late
 got=0
-tiny --method ce --features pipe --export weights.safetensors --log run.jsonl >output 2>&1 || got=$?
+wait $child || got=$?
+child=
 [ "$got" -eq 1 ] || fail "features that cannot be written: status $got"
-grep -qF "pipe is no regular file, and is not replaced by one" output || fail "features: $(cat output)"
-[ -p pipe ] || fail "the pipe is gone"
+grep -qF "late is no regular file, and is not replaced by one" output || fail "features: $(cat output)"
 [ -s weights.safetensors ] || fail "features that cannot be written cost the weights"
-expect "result beside features that cannot be written" "$(field run.jsonl result top1)" '[0-9]*'
+expect "result beside features that cannot be written" "$(field late.jsonl result top1)" '[0-9]*'
 
 # ---- resuming -----------------------------------------------------------------------------------------------------------
 # A recipe that leaves most to the program, whose epochs are counted of 200: the command line that began it goes on.
@@ -64,6 +74,7 @@ small --method ce --validation 0.2 --load weights.safetensors --eval-only --log 
 expect "validation of weights that are only tested" "$(field tested.jsonl result validation)" \
     "$(field trained.jsonl epoch validation)"
 small --method ce --load weights.safetensors --eval-only --log whole.jsonl
+expect "counts with nothing held out" "$(field tested.jsonl start group_counts)" "$(field whole.jsonl start class_counts)"
 for group in many medium few; do # of all training images, whether some are held out or not
     expect "$group with validation images held out" "$(field tested.jsonl result $group)" "$(field whole.jsonl result $group)"
 done

@@ -129,7 +129,13 @@ START_TEST(folder_refused)
     ck_assert_int_eq(hn_dataset_count(d), 3);
     hn_dataset_release(d);
     d = NULL;
-    ck_assert_int_eq(symlink("gone.txt", at("a/gone.txt")), 0);
+    ck_assert_int_eq(symlink("elsewhere", at("class")), 0); /* the other classes would have other numbers */
+    hnt_fails(FOLDER(&d, NULL), HN_E_IO, "class");
+    ck_assert_int_eq(unlink(at("class")), 0);
+    ck_assert_int_eq(symlink("loop.jpg", at("a/loop.jpg")), 0);
+    hnt_fails(FOLDER(&d, NULL), HN_E_IO, "a/loop.jpg");
+    ck_assert_int_eq(unlink(at("a/loop.jpg")), 0);
+    ck_assert_int_eq(symlink("nowhere.txt", at("a/gone.txt")), 0);
     hnt_ok(FOLDER(&d, NULL));
     ck_assert_int_eq(hn_dataset_count(d), 3);
     hn_dataset_release(d);

@@ -23,7 +23,8 @@ static int by_size(const void *a, const void *b)
 /* The classes that have both, by size; an array of *count for the caller to free, or NULL. */
 static struct point *points_of(const struct trial *trial, size_t *count)
 {
-    const json_t *sizes = trial_list(trial, "class_counts"), *accuracies = trial_list(trial, "per_class");
+    const json_t *whole = trial_list(trial, "group_counts"), *accuracies = trial_list(trial, "per_class");
+    const json_t *sizes = whole != NULL ? whole : trial_list(trial, "class_counts");
     const size_t classes = json_array_size(sizes);
     *count = 0;
     if (classes == 0 || json_array_size(accuracies) != classes)

@@ -114,17 +114,32 @@ static bool write_file(const char *path, const char *text, size_t size)
     return written;
 }
 
-/* A regular file, or one to be made, is written beside the old one, which it then replaces; a pipe or a device as it is. */
+/* Whether a file can be made beside the one that it is to replace. */
+static bool can_replace(const char *path, const char *beside)
+{
+    struct stat file, other;
+    FILE *made = fopen(beside, "wb");
+    if (made == NULL)
+        return false;
+    const bool same = stat(path, &file) == 0 && fstat(fileno(made), &other) == 0 && file.st_dev == other.st_dev;
+    (void)fclose(made);
+    (void)remove(beside);
+    return same; /* a file that is mounted by itself cannot be renamed over */
+}
+
+/* A regular file, or one to be made, is written beside the old one, which it then replaces; what else there is (a link, a
+ * pipe, a device), and a file in a directory that takes no other, is written as it is.                                  */
 static int write_page(const char *path, const struct page *page)
 {
     char beside[PATH_MAX + 8];
     struct stat info;
-    const bool direct = stat(path, &info) == 0 && !S_ISREG(info.st_mode);
+    snprintf(beside, sizeof beside, "%s.part", path);
+    const bool there = lstat(path, &info) == 0;
+    const bool direct = there && (!S_ISREG(info.st_mode) || !can_replace(path, beside));
     size_t size = 0;
     char *text = make_page(page, &size);
     if (text == NULL)
         return FAILED;
-    snprintf(beside, sizeof beside, "%s.part", path);
     const char *target = direct ? path : beside;
     const bool written = write_file(target, text, size) && (direct || rename(beside, path) == 0);
     if (!written) {

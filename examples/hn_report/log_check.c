@@ -30,6 +30,7 @@ static const struct rule {
     {"epochs", NUMBER},
     {"seed", NUMBER},
     {"class_counts", LIST},
+    {"group_counts", LIST},
     /* epoch, step, second_stage, result */
     {"epoch", NUMBER},
     {"step", NUMBER},

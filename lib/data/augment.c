@@ -52,6 +52,10 @@ static hn_status check_size(hni_augment *a, const hn_image_shape *shape, const c
                     shape->channels > HN_MAX_IMAGE_CHANNELS,
                 HN_E_ARG, "%s: the image shape is %dx%dx%d; sides must be positive, channels in [1, %d]", function,
                 (int)shape->height, (int)shape->width, (int)shape->channels, (int)HN_MAX_IMAGE_CHANNELS);
+    /* The largest side of a JPEG; resizing's weights, rounded to 22 bits, add up to less than 256 there. */
+    HNI_FAIL_IF(shape->height > HNI_IMAGE_MAX_SIDE || shape->width > HNI_IMAGE_MAX_SIDE, HN_E_ARG,
+                "%s: the image is %dx%d; a side may have %d pixels", function, (int)shape->height, (int)shape->width,
+                (int)HNI_IMAGE_MAX_SIDE);
     HNI_FAIL_IF(sized && (o->height < 1 || o->width < 1 || o->height > MAX_SIDE || o->width > MAX_SIDE), HN_E_ARG,
                 "%s: the output is %dx%d; both must be in [1, %d], or both 0 for the image's own size", function,
                 (int)o->height, (int)o->width, (int)MAX_SIDE);
@@ -195,10 +199,6 @@ static hn_status plan_one(hni_augment *a, const hn_augment_options *options, con
     HNI_TRY(hni_augment_plan(a, options, shape, function));
     HNI_FAIL_IF(shape->height < 1, HN_E_ARG, "%s: the image shape is %dx%dx%d; sides must be positive", function,
                 (int)shape->height, (int)shape->width, (int)shape->channels);
-    /* The largest side of a JPEG; resizing's weights, rounded to 22 bits, add up to less than 256 there. */
-    HNI_FAIL_IF(shape->height > HNI_IMAGE_MAX_SIDE || shape->width > HNI_IMAGE_MAX_SIDE, HN_E_ARG,
-                "%s: the image is %dx%d; a side may have %d pixels", function, (int)shape->height, (int)shape->width,
-                (int)HNI_IMAGE_MAX_SIDE);
     HNI_FAIL_IF((int64_t)shape->height * shape->width * shape->channels > INT32_MAX, HN_E_ARG,
                 "%s: an image of %dx%dx%d is too large", function, (int)shape->height, (int)shape->width,
                 (int)shape->channels);

@@ -84,9 +84,9 @@ static hn_status each_entry(walk *w, size_t size, int nested, visit_fn *visit)
         status = enter(w, size, entry->d_name, &whole);
         if (status < 0)
             break;
-        /* A link that leads nowhere is no directory; if it is called an image, the loader will say that it is missing. */
+        /* Inside a class a link that leads nowhere is passed over or, if it is called an image, missed by the loader. */
         const int found = stat(w->path, &info);
-        if (found != 0 && errno != ENOENT && errno != ELOOP)
+        if (found != 0 && !(nested > 0 && errno == ENOENT))
             status = hni_fail_errno(function, "examine", w->path, errno);
         else
             status = visit(w, whole, found == 0 && S_ISDIR(info.st_mode), nested);
