@@ -122,7 +122,8 @@ HN_API HN_MUST_CHECK hn_status hn_hybrid_param(const hn_hybrid *hybrid, int64_t 
 HN_API int64_t hn_hybrid_param_total(const hn_hybrid *hybrid);
 
 /* Weights to and from a safetensors file under the names above. load takes a file without projection and prototypes
- * too if strict is 0 (then those keep their values). On failure nothing has changed.                                   */
+ * too if strict is 0 (then those keep their values). Files are written as by hn_safetensors_write. On failure nothing has
+ * changed.                                                                                                             */
 HN_API HN_MUST_CHECK hn_status hn_hybrid_save(const hn_hybrid *hybrid, const char *path);
 /* The network used at inference alone, backbone and classifier: what hn_hybrid_load takes if not strict, and PyTorch too. */
 HN_API HN_MUST_CHECK hn_status hn_hybrid_save_inference(const hn_hybrid *hybrid, const char *path);

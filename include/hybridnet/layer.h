@@ -118,7 +118,8 @@ HN_API HN_MUST_CHECK hn_status hn_layer_param(const hn_layer *layer, int64_t ind
 HN_API int64_t hn_layer_param_total(const hn_layer *layer);
 
 /* For layers made of others: the child's own plan, forward and backward, with memory cut from the parent's.
- * plan: struct_size is set here. call: struct_size must be set. Statuses are the child's.
+ * plan: struct_size is set here; HN_E_ARG for a mode that does not exist or num_threads < 1. call: struct_size must be set.
+ * Other statuses are the child's.
  * forward and backward send their two events to the trace of the call's context, if it has one.                       */
 HN_API HN_MUST_CHECK hn_status hn_layer_plan_call(const hn_layer *layer, const hn_desc *input, int32_t mode,
                                                   int32_t num_threads, hn_layer_plan *plan);

@@ -10,7 +10,8 @@ typedef struct hn_tensor hn_tensor;
 HN_BEGIN_DECLS
 
 /* A tensor of its own zeroed memory, 64-byte aligned. desc: dtype one of HN_F32 ... HN_I64;
- * 1 to HN_MAX_DIMS dimensions, each >= 0. *out is the caller's to destroy. HN_E_ARG, HN_E_SHAPE, HN_E_NOMEM. */
+ * 1 to HN_MAX_DIMS dimensions, each >= 0. *out is the caller's to destroy. HN_E_ARG, HN_E_SHAPE (also for more than 2^48
+ * bytes), HN_E_NOMEM. */
 HN_API HN_MUST_CHECK hn_status hn_tensor_create(hn_tensor **out, hn_context *context, const hn_desc *desc);
 
 /* A view of the caller's memory: not copied, not freed; it must outlive the tensor and be aligned to its
