@@ -2,9 +2,9 @@
  * plain cross-entropy, on libhybridnet's public interface alone. `train_hybrid --help` tells how to use it.
  *
  * Here are its beginning and end; option_rows.c has what can be asked for, options.c how it is read, recipe.c options under
- * one name, resume.c those of a training that goes on, run.c a whole run, data.c the images, network.c the network,
- * training.c the epochs, checkpoints.c what is kept of them, second_stage.c what may follow, report.c what is told,
- * seeds.c several such runs.                                                                                            */
+ * one name, resume.c those of a training that goes on, run.c a whole run, data.c the images, augmentation.c how they are
+ * changed, network.c the network, training.c the epochs, checkpoints.c what is kept of them, second_stage.c what may follow,
+ * report.c what is told, seeds.c several such runs.                                                                     */
 #include "report.h"
 #include "seeds.h"
 
