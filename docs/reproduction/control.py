@@ -11,12 +11,15 @@ which table.py and plot.py do not read.
 import argparse
 import json
 import pathlib
+import sys
 import time
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import nn
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "bench"))
+from torch_resnet import classifier  # noqa: E402
 
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)
 
@@ -38,35 +41,12 @@ def long_tail(labels, ratio=100, classes=10):
     return np.concatenate(kept)
 
 
-class Block(nn.Module):
-    def __init__(self, inside, outside, stride):
-        super().__init__()
-        self.conv1 = nn.Conv2d(inside, outside, 3, stride, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(outside)
-        self.conv2 = nn.Conv2d(outside, outside, 3, 1, 1, bias=False)
-        self.bn2 = nn.BatchNorm2d(outside)
-        self.stride, self.pad = stride, (outside - inside) // 2
-
-    def forward(self, x):
-        y = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))
-        shortcut = F.pad(x[:, :, ::self.stride, ::self.stride], (0, 0, 0, 0, self.pad, self.pad))
-        return F.relu(y + shortcut)
-
-
-class ResNet(nn.Module):
-    def __init__(self, blocks=5, classes=10):
-        super().__init__()
-        self.conv1, self.bn1 = nn.Conv2d(3, 16, 3, 1, 1, bias=False), nn.BatchNorm2d(16)
-        stages = [(16, 16, 1), (16, 32, 2), (32, 64, 2)]
-        self.layers = nn.Sequential(*(Block(i if k == 0 else o, o, s if k == 0 else 1)
-                                      for i, o, s in stages for k in range(blocks)))
-        self.fc = nn.Linear(64, classes)
-        for m in self.modules():
-            if isinstance(m, (nn.Conv2d, nn.Linear)):
-                nn.init.kaiming_normal_(m.weight)
-
-    def forward(self, x):
-        return self.fc(self.layers(F.relu(self.bn1(self.conv1(x)))).mean((2, 3)))
+def he_normal(network):
+    """The initial weights of Cao et al.'s code."""
+    for module in network.modules():
+        if isinstance(module, (torch.nn.Conv2d, torch.nn.Linear)):
+            torch.nn.init.kaiming_normal_(module.weight)
+    return network
 
 
 def normalised(pixels):
@@ -115,7 +95,7 @@ def main():
     pixels, labels = pixels[kept], torch.from_numpy(labels[kept])
     test, test_labels = read(o.data, ["test_batch.bin"])
     test_labels = torch.from_numpy(test_labels)
-    network = ResNet().to(memory_format=torch.channels_last)
+    network = he_normal(classifier(32)).to(memory_format=torch.channels_last)
     optimizer = torch.optim.SGD(network.parameters(), 0.1, momentum=0.9, weight_decay=2e-4)
     started = time.time()
     with open(o.log, "w") as log:
