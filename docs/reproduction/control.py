@@ -3,7 +3,8 @@
 
 Trains the same setting with another program on the same files, to tell whether a figure of train_hybrid's comes from the
 library or from the data. Written after Cao et al.'s code, it shares nothing with the library, and differs from the recipe in two
-things: the warm-up rises once an epoch, and the classifier's bias begins as PyTorch's, not at 0. ResNet-32 with option-A shortcuts and He normal weights,
+things: the warm-up rises once an epoch, and the classifier's bias begins as PyTorch's, not at 0. ResNet-32 (of
+bench/torch_resnet.py) with option-A shortcuts and He normal weights,
 batches of 128, SGD with momentum 0.9 and decay 2e-4, rate 0.1, a hundredth at 80 % and 90 % of the epochs, warm-up over a
 fortieth of them, crop with 4 pixels of zeros, flip. DATA: cifar-10-batches-bin. LOG: JSON Lines of its own, start, epoch, result,
 which table.py and plot.py do not read.
