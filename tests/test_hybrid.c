@@ -1,4 +1,4 @@
-/* The two-branch network: its step against PyTorch, its files, its errors, its bits. */
+/* The two-branch network: its step against PyTorch, its files, its errors. */
 #include "golden.h"
 
 #include <math.h>
@@ -442,99 +442,6 @@ START_TEST(weights_survive_a_file)
 END_TEST
 #endif
 
-/* ---- repro --------------------------------------------------------------------------------------------------------- */
-
-/* Parameters after an epoch over the synthetic set with augmentation, loaders and both branches. */
-static float *train_an_epoch(int32_t threads, int32_t workers, method m, int64_t *count)
-{
-    hn_context *context = hnt_context(threads);
-    hn_hybrid_parts parts = {.struct_size = sizeof parts};
-    hn_resnet_cifar_options net;
-    hn_resnet_cifar_options_init(&net, sizeof net);
-    net.depth = 8;
-    hnt_ok(hn_resnet_cifar_create(&parts.backbone, context, &net));
-    hnt_ok(hn_linear_create(&parts.classifier, context, 64, CLASSES, 1));
-    hn_projection_options head;
-    hn_projection_options_init(&head, sizeof head);
-    head.in = 64;
-    hnt_ok(hn_projection_create(&parts.projection, context, &head));
-    hnt_ok(hn_loss_create_ce(&parts.classifier_loss, context, CLASSES, NULL));
-    if (m == SC)
-        hnt_ok(hn_loss_create_sc(&parts.feature_loss, context, NULL));
-    else
-        hnt_ok(hn_loss_create_psc(&parts.feature_loss, context, CLASSES, 128, NULL));
-    hn_hybrid_options options;
-    hn_hybrid_options_init(&options, sizeof options);
-    options.input = (hn_desc){HN_F32, 4, {64, 32, 32, 3}};
-    hn_hybrid *h = NULL;
-    hnt_ok(hn_hybrid_create(&h, context, &parts, &options));
-    hn_rng rng;
-    hn_rng_seed(&rng, 9, 0);
-    hnt_ok(hn_hybrid_init_params(h, &rng));
-
-    hn_dataset *data = NULL;
-    hnt_ok(hn_dataset_create_synthetic(&data, context, 100, 4));
-    hn_augment_options augment;
-    hn_augment_options_init(&augment, sizeof augment);
-    augment.crop_padding = 4;
-    augment.flip = 1;
-    augment.grayscale = 0.2f;
-    hn_loader *loaders[2] = {NULL, NULL};
-    for (int i = 0; i < 2; ++i) {
-        hn_sampler *sampler = NULL;
-        hnt_ok(hn_sampler_create(&sampler, context, i == 0 ? HN_SAMPLER_INSTANCE_BALANCED : HN_SAMPLER_CLASS_BALANCED,
-                                 hn_dataset_labels(data), 100, CLASSES, NULL));
-        hn_loader_options o;
-        hn_loader_options_init(&o, sizeof o);
-        o.batch = 32;
-        o.views = i == 0 ? 2 : 1;
-        o.workers = workers;
-        o.augment = &augment;
-        hnt_ok(hn_loader_create(&loaders[i], context, data, sampler, &o));
-    }
-    for (;;) {
-        hn_batch a = {.struct_size = sizeof a}, b = {.struct_size = sizeof b};
-        hn_status first = hn_loader_next(loaders[0], &a), second = hn_loader_next(loaders[1], &b);
-        hnt_ok(first);
-        hnt_ok(second);
-        ck_assert_int_eq(first, second);
-        if (first == HN_END)
-            break;
-        hnt_ok(hn_hybrid_step(h, &a, &b, 0.6, 0.05, NULL));
-    }
-    all_values(h, NULL, count);
-    float *values = hnt_alloc((size_t)*count * sizeof(float));
-    all_values(h, values, count);
-    hn_loader_destroy(loaders[0]);
-    hn_loader_destroy(loaders[1]);
-    hn_dataset_release(data);
-    hn_hybrid_destroy(h);
-    hn_context_destroy(context);
-    return values;
-}
-
-static void same_bits(method m)
-{
-    int64_t n, other;
-    float *one = train_an_epoch(1, 0, m, &n);
-    static const int32_t combinations[][2] = {{1, 1}, {2, 1}, {2, 3}, {3, 2}};
-    for (size_t i = 0; i < sizeof combinations / sizeof combinations[0]; ++i) {
-        float *more = train_an_epoch(combinations[i][0], combinations[i][1], m, &other);
-        ck_assert_int_eq(n, other);
-        ck_assert_msg(memcmp(one, more, (size_t)n * sizeof(float)) == 0, "weights differ with %d threads, %d workers",
-                      combinations[i][0], combinations[i][1]);
-        free(more);
-    }
-    free(one);
-}
-
-START_TEST(an_epoch_has_the_same_bits_on_any_number_of_threads)
-{
-    same_bits(SC);
-    same_bits(PSC);
-}
-END_TEST
-
 /* ---- oom ----------------------------------------------------------------------------------------------------------- */
 
 START_TEST(every_allocation_may_fail_and_a_step_makes_none)
@@ -585,7 +492,6 @@ static Suite *suite(void)
 #endif
     tcase_add_test(golden, ten_steps_follow_pytorch_sc);
     tcase_add_test(golden, ten_steps_follow_pytorch_psc);
-    tcase_add_test(hnt_case(s, "repro"), an_epoch_has_the_same_bits_on_any_number_of_threads);
     tcase_add_test(hnt_case(s, "oom"), every_allocation_may_fail_and_a_step_makes_none);
     return s;
 }

@@ -75,7 +75,8 @@ hn_test(loader_order repro)
 hn_test(loader_files unit repro oom)
 hn_test(safetensors unit golden oom)
 hn_test(safetensors_write unit oom)
-hn_test(hybrid unit golden repro oom)
+hn_test(hybrid unit golden oom)
+hn_test(epoch repro)
 hn_test(gradients unit repro)
 hn_test(nonfinite unit)
 hn_test(hybrid_parts unit)
@@ -117,4 +118,4 @@ target_sources(test_embedding PRIVATE ${hn_report_source}/pca.c ${hn_report_sour
 target_include_directories(test_embedding PRIVATE ${hn_report_source})
 
 # Not conv: its cases go through all engines by themselves.
-hn_test_engines(conv_unit exec resnet resnet_imagenet hybrid)
+hn_test_engines(conv_unit exec resnet resnet_imagenet hybrid epoch)
