@@ -208,10 +208,12 @@ hn_status data_start_loaders(struct data *data, hn_context *context, const struc
     hn_augment_options plain = augmentation_plain(options);
     hn_augment_options random = augmentation_random(options, options->augmentation);
     hn_augment_options later = augmentation_random(options, options->later_views - 1);
+    hn_augment_options classifier = options->classifier_augmentation > 0
+                                        ? augmentation_random(options, options->classifier_augmentation - 1)
+                                        : random;
     hn_loader_options loading;
     hn_loader_options_init(&loading, sizeof loading);
     loading.workers = (int32_t)options->workers;
-    loading.on_corrupt = options->on_corrupt;
     loading.batch = data_rows(options);
     loading.augment = &plain;
     hn_status status =
@@ -221,14 +223,16 @@ hn_status data_start_loaders(struct data *data, hn_context *context, const struc
                               options, "validation");
     if (status != HN_OK || options->eval_only)
         return status;
+    loading.on_corrupt = options->on_corrupt; /* not of tests: another image would change the score */
     loading.batch = options->batch;
-    loading.augment = &random;
+    loading.augment = &classifier;
     status = start_second(data, context, loading, &plain, options);
     if (status == HN_OK)
         status = start_loader(&data->classifier, context, data->train, options->classifier_sampler - 1, loading,
                               options, "classifier branch");
     if (status != HN_OK || !options_two_branches(options))
         return status;
+    loading.augment = &random;
     loading.views = (int32_t)options->views;
     loading.augment_later = options->later_views > 0 ? &later : NULL;
     return start_loader(&data->feature, context, data->train, options->feature_sampler, loading, options,
@@ -243,6 +247,12 @@ hn_status data_begin_epoch(struct data *data, const struct options *options, int
     if (status == HN_OK && data->feature != NULL && options->feature_sampler == HN_SAMPLER_PROGRESSIVE)
         status = hn_loader_seek(data->feature, epoch, 0);
     return status;
+}
+
+int64_t data_skipped(const struct data *data)
+{
+    return hn_loader_skipped(data->feature) + hn_loader_skipped(data->classifier) + hn_loader_skipped(data->balanced) +
+           hn_loader_skipped(data->plain);
 }
 
 void data_close(struct data *data)

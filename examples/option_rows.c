@@ -22,7 +22,8 @@ const struct option_row option_rows[] = {
      "side of what the network sees of image files; tests cut it out of the\n"
      "middle of images whose shorter side is 8/7 of it"},
     {"on-corrupt", OPTION_CHOICE, AT(on_corrupt), "fail", 0, 0, "fail|skip",
-     "an image file that cannot be decoded ends the run, or another one of its\nclass stands in"},
+     "a training image that cannot be decoded ends the run, or is named and\n"
+     "another of its class stands in; one of a test always ends the run"},
     {"imbalance", OPTION_REAL, AT(imbalance), "auto", 1, 1e6, "RATIO",
      "training images of the largest class over those of the smallest; 1 keeps\n"
      "the whole set; auto: 100, but 1 for image files"},
@@ -80,11 +81,15 @@ const struct option_row option_rows[] = {
      "that are resized (resized)"},
     {"later-views", OPTION_CHOICE, AT(later_views), "same", 0, 0, "same|plain|sim|autoaugment|randaugment|resized",
      "the same of all views but the first"},
+    {"classifier-augmentation", OPTION_CHOICE, AT(classifier_augmentation), "same", 0, 0,
+     "same|plain|sim|autoaugment|randaugment|resized", "the same of the classifier branch"},
     {"views", OPTION_INTEGER, AT(views), "2", 1, 16, "N", "random views of each image in the feature branch"},
     {"transition", OPTION_CHOICE, AT(transition), "parabolic", 0, 0,
      "parabolic|linear|cosine|fixed|parabolic-increase|beta|separate",
      "how alpha, the weight of the feature branch, falls with the epochs"},
     {"alpha", OPTION_REAL, AT(alpha), "0.5", 0, 1, "A", "its value for --transition fixed"},
+    {"separate-at", OPTION_REAL, AT(separate_at), "0.6", 0, 1, "SHARE",
+     "the share of the epochs after which --transition separate goes from 1 to 0"},
     {"alpha-origin", OPTION_INTEGER, AT(alpha_origin), "0", 0, 1, "N",
      "number of the first epoch in alpha's formula: 0 starts at alpha 1,\n1 ends at alpha 0"},
     {"statistics", OPTION_CHOICE, AT(statistics), "both", 0, 0, "both|classifier",

@@ -64,9 +64,10 @@ struct options {
     bool psc_include_own;
     int32_t assign; /* HN_ASSIGN_* */
     int64_t prototypes, queue, drw_epoch, views;
-    int32_t augmentation, later_views; /* enum augmentation; the same + 1, 0: as the first view */
-    int32_t transition; /* HN_TRANSITION_* */
-    double alpha;
+    int32_t augmentation;                         /* enum augmentation                  */
+    int32_t later_views, classifier_augmentation; /* the same + 1, 0: as --augmentation */
+    int32_t transition;                           /* HN_TRANSITION_*                    */
+    double alpha, separate_at;
     int64_t alpha_origin;
     int32_t statistics; /* HN_STATISTICS_* */
 

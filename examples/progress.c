@@ -1,6 +1,7 @@
 /* progress.c */
 #include "progress.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <time.h>
 #include <unistd.h>
@@ -32,8 +33,8 @@ void progress_start_epoch(struct progress *progress)
 
 double progress_rate(const struct progress *progress)
 {
-    double seconds = now() - progress->epoch_started;
-    return seconds > 0.0 ? (double)progress->epoch_images / seconds : 0.0;
+    const double seconds = now() - progress->epoch_started;
+    return progress->epoch_images > 0 && seconds > 0.0 ? (double)progress->epoch_images / seconds : NAN;
 }
 
 /* "2 h 05 min", "4 min 10 s", "9 s". */

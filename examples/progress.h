@@ -24,7 +24,7 @@ void progress_start_epoch(struct progress *progress);
 /* After a step of epoch `epoch` (from 1) that took `images` through the network. Rewrites the line a few times a second. */
 void progress_step(struct progress *progress, int64_t images, double loss, int64_t epoch, int64_t epochs);
 
-/* Images a second since progress_start_epoch. */
+/* Images a second since progress_start_epoch; NAN without a step. */
 double progress_rate(const struct progress *progress);
 
 /* Wipes the rewritten line, so that something else can be printed. */

@@ -82,7 +82,11 @@ static void print_epoch(const struct run *run, const struct epoch *epoch, const 
     }
     if (scores != NULL)
         print_scores(scores);
-    printf("  %.0f images/s\n", epoch->images_per_second);
+    if (epoch->skipped_images > 0)
+        printf("  %lld images skipped", (long long)epoch->skipped_images);
+    if (!isnan(epoch->images_per_second))
+        printf("  %.0f images/s", epoch->images_per_second);
+    putchar('\n');
     fflush(stdout);
 }
 
@@ -147,6 +151,7 @@ static int log_epoch(const struct run *run, const struct epoch *epoch, const str
     event_number(run->log, "loss_classifier", epoch->loss_classifier);
     event_number(run->log, "gradient_norm", epoch->gradient_norm);
     event_integer(run->log, "skipped_steps", epoch->skipped);
+    event_integer(run->log, "skipped_images", epoch->skipped_images);
     log_scores(run->log, scores);
     event_number(run->log, "images_per_second", epoch->images_per_second);
     event_number(run->log, "seconds", now() - run->started);
@@ -179,7 +184,11 @@ static void print_result(const struct outcome *outcome, double seconds, double m
 {
     printf("result");
     print_scores(&outcome->last);
-    printf("  macro-F1 %.2f  (%.0f s, %.0f MiB)\n", 100.0 * outcome->last.report.macro_f1, seconds, mib);
+    print_value("macro-F1", "%.2f", 100.0 * outcome->last.report.macro_f1);
+    print_value("G-mean", "%.2f", 100.0 * outcome->last.report.g_mean);
+    print_value("worst recall", "%.2f", 100.0 * outcome->last.report.worst_recall);
+    print_value("ECE", "%.2f", 100.0 * outcome->last.report.ece);
+    printf("  (%.0f s, %.0f MiB)\n", seconds, mib);
     if (outcome->best_epoch > 0) {
         printf("best by validation, epoch %lld", (long long)outcome->best_epoch);
         print_scores(&outcome->best);

@@ -8,8 +8,9 @@
 struct epoch {
     int64_t number; /* from 1 */
     double alpha, lr, loss, loss_feature, loss_classifier, gradient_norm;
-    int64_t skipped;          /* steps left out               */
-    double images_per_second; /* every view of every branch counts */
+    int64_t skipped;          /* steps left out                                                 */
+    int64_t skipped_images;   /* for which others stood in                                      */
+    double images_per_second; /* every view of every branch counts; NAN if there was no step */
 };
 
 /* What one step did; NaN as above. */

@@ -63,11 +63,15 @@ static int prepare(struct run *run)
         return FAILED;
     if (o->profile && (run->profile = profile_create((int32_t)o->threads, options_precision(o))) == NULL)
         return FAILED;
+    if ((run->warnings = warnings_create()) == NULL)
+        return FAILED;
 
     hn_context_options context;
     hn_context_options_init(&context, sizeof context);
     context.num_threads = (int32_t)o->threads;
     context.engine = o->engine;
+    context.log = warnings_event;
+    context.log_user = run->warnings;
     context.trace = o->profile ? profile_event : NULL;
     context.trace_user = run->profile;
     hn_status status = hn_context_create(&run->context, &context);
@@ -91,6 +95,7 @@ static int prepare(struct run *run)
     transition.first_epoch = (int32_t)o->alpha_origin;
     transition.total_epochs = o->epochs;
     transition.fixed = o->alpha;
+    transition.separate_at = o->separate_at;
     transition.seed = (uint64_t)o->seed;
     status = hn_transition_create(&run->transition, run->context, &transition);
     if (status != HN_OK)
@@ -139,6 +144,7 @@ int run_whole(struct run *run, struct outcome *outcome)
     data_close(&run->data);
     hn_context_destroy(run->context);
     profile_destroy(run->profile);
+    warnings_destroy(run->warnings);
     free(run->confusion);
     return code;
 }

@@ -6,6 +6,7 @@
 #include "log.h"
 #include "profile.h"
 #include "progress.h"
+#include "warnings.h"
 
 #include <signal.h>
 
@@ -27,8 +28,10 @@ struct run {
     struct event_log *log;
     struct progress progress;
     struct profile *profile; /* NULL unless asked for */
+    struct warnings *warnings;
     double started;
     int64_t left_out; /* the last so many steps, in a row, of --on-nonfinite skip */
+    int64_t skipped_images; /* by training in all the epochs before */
     bool unsaved; /* the last checkpoint could not be written */
     const volatile sig_atomic_t *interrupted; /* nonzero once somebody wants an end */
 };

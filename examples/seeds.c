@@ -34,8 +34,14 @@ static int report(const struct run *run, const struct outcome *outcomes, int32_t
                   {"many", "many", offsetof(hn_metrics_report, many)},
                   {"medium", "medium", offsetof(hn_metrics_report, medium)},
                   {"few", "few", offsetof(hn_metrics_report, few)},
+                  {"balanced", "balanced", offsetof(hn_metrics_report, balanced_accuracy)},
                   {"macro-F1", "macro_f1", offsetof(hn_metrics_report, macro_f1)},
-                  {"ECE", "ece", offsetof(hn_metrics_report, ece)}};
+                  {"G-mean", "g_mean", offsetof(hn_metrics_report, g_mean)},
+                  {"worst recall", "worst_recall", offsetof(hn_metrics_report, worst_recall)},
+                  {"ECE", "ece", offsetof(hn_metrics_report, ece)},
+                  {"many ECE", "many_ece", offsetof(hn_metrics_report, many_ece)},
+                  {"medium ECE", "medium_ece", offsetof(hn_metrics_report, medium_ece)},
+                  {"few ECE", "few_ece", offsetof(hn_metrics_report, few_ece)}};
     char key[64];
     if (!run->options.quiet)
         printf("%d seeds, mean and standard deviation:", (int)count);

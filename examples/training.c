@@ -98,6 +98,8 @@ static int fail_step(struct run *run, const struct course *course, hn_status sta
                  "training diverged in epoch %lld, step %lld: try a smaller --lr, a longer --warmup%s",
                  (long long)course->epoch + 1, (long long)course->step + 1,
                  o->on_nonfinite == SKIP_NONFINITE ? " or --clip-norm" : ", --clip-norm, or --on-nonfinite skip");
+    else if (status == HN_E_FORMAT || status == HN_E_IO) /* the loader's; what a step computes fails otherwise */
+        snprintf(hint, sizeof hint, "an image cannot be read; --on-corrupt skip lets another of its class stand in");
     else
         snprintf(hint, sizeof hint, "training cannot go on; %s",
                  o->checkpoint != NULL ? "--resume begins at the latest checkpoint"
@@ -146,8 +148,10 @@ static int train_epoch(struct run *run, struct course *course, const struct outc
     return DONE;
 }
 
-static struct epoch epoch_of(const struct run *run, const struct course *course)
+static struct epoch epoch_of(struct run *run, const struct course *course)
 {
+    const int64_t skipped_before = run->skipped_images;
+    run->skipped_images = data_skipped(&run->data);
     return (struct epoch){.number = course->epoch + 1,
                           .alpha = value_of(&course->alpha),
                           .lr = course->lr,
@@ -156,6 +160,7 @@ static struct epoch epoch_of(const struct run *run, const struct course *course)
                           .loss_classifier = value_of(&course->classifier),
                           .gradient_norm = value_of(&course->gradient_norm),
                           .skipped = course->skipped,
+                          .skipped_images = run->skipped_images - skipped_before,
                           .images_per_second = progress_rate(&run->progress)};
 }
 
@@ -171,7 +176,11 @@ int training_test(struct run *run, struct scores *scores)
         status = evaluate(run, run->data.validation, &validation, NULL);
         scores->validation = validation.report.balanced_accuracy;
     }
-    return status == HN_OK ? DONE : run_fail(run, status, "the weights could not be tested");
+    return status == HN_OK ? DONE
+                           : run_fail(run, status,
+                                      status == HN_E_FORMAT || status == HN_E_IO
+                                          ? "an image of a test cannot be read; none may stand in for it"
+                                          : "the weights could not be tested");
 }
 
 /* ---- the run ------------------------------------------------------------------------------------------------------ */

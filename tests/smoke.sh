@@ -275,8 +275,15 @@ if files --dataset image-folder --method hybrid-psc --log folder.log --save fold
     : >folder/train/red/1.png
     refused 1 "folder/train/red/1.png" --dataset image-folder --data folder --arch resnet8 --image-size 16 --batch 8 --epochs 1
     # Another image of its class stands in, and they are all the same.
-    files --dataset image-folder --on-corrupt skip --epochs 1 --save skip.safetensors || fail "--on-corrupt skip: status $?"
+    files --dataset image-folder --on-corrupt skip --epochs 1 --save skip.safetensors --log skip.log 2>skip.err ||
+        fail "--on-corrupt skip: status $?"
+    expect "--on-corrupt skip: warnings" "$(grep -c 'warning: skipped: .*folder/train/red/1.png' skip.err)" 1
+    expect "--on-corrupt skip: skipped_images" "$(field skip.log epoch skipped_images)" '[1-9]'
+    expect "skipped_images" "$(field large.log epoch skipped_images)" 0
     cmp whole.safetensors skip.safetensors || fail "--on-corrupt skip: no image of the class stands in"
+    : >folder/val/red/1.png
+    refused 1 "folder/val/red/1.png" --dataset image-folder --data folder --arch resnet8 --image-size 16 --batch 8 --epochs 1 \
+        --on-corrupt skip
 elif [ "$png" = without ] && grep -q "without libpng" output; then
     echo "smoke: this build reads no PNG files; not tested"
 else

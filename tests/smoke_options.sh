@@ -35,6 +35,10 @@ tiny --method hybrid-psc --epochs 2 --transition parabolic --log alpha.log
 expect "alpha" "$(fields alpha.log epoch alpha)" "1.0 0.75"
 tiny --method hybrid-psc --epochs 2 --transition parabolic --alpha-origin 1 --log alpha.log
 expect "alpha with --alpha-origin 1" "$(fields alpha.log epoch alpha)" "0.75 0.0"
+tiny --method hybrid-psc --epochs 4 --transition separate --log alpha.log
+expect "alpha of separate" "$(fields alpha.log epoch alpha)" "1.0 1.0 1.0 0.0"
+tiny --method hybrid-psc --epochs 4 --transition separate --separate-at 0.5 --log alpha.log
+expect "alpha with --separate-at 0.5" "$(fields alpha.log epoch alpha)" "1.0 1.0 0.0 0.0"
 
 # ---- augmentations ---------------------------------------------------------------------------------------------------
 for augmentation in plain sim autoaugment randaugment resized; do
@@ -49,6 +53,16 @@ distinct "weights with other augmentations" plain.safetensors sim.safetensors au
     randaugment.safetensors resized.safetensors later.safetensors
 tiny --method hybrid-sc --augmentation sim --later-views same --save same.safetensors
 cmp sim.safetensors same.safetensors || fail "--later-views same is not the first view's augmentation"
+tiny --method hybrid-sc --log-steps 1 --log same.log
+tiny --method hybrid-sc --classifier-augmentation sim --log-steps 1 --log other.log
+first() { # FILE KEY: of its first step
+    fields "$1" step "$2" | cut -d ' ' -f 1
+}
+expect "the feature branch with --classifier-augmentation" "$(first other.log loss_feature)" "$(first same.log loss_feature)"
+[ "$(first other.log loss_classifier)" != "$(first same.log loss_classifier)" ] ||
+    fail "--classifier-augmentation sim changes nothing"
+tiny --method hybrid-sc --classifier-augmentation plain --save as_plain.safetensors
+cmp as_plain.safetensors plain.safetensors || fail "--classifier-augmentation plain is not what --augmentation plain does"
 
 # ---- recipes with two augmentations: as their options, written out --------------------------------------------------
 for recipe in "bcl 0.2308 0.39 1.92e-4" "proco 0.5 0.6 1e-4"; do

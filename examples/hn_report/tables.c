@@ -162,6 +162,9 @@ static const struct score {
     {"G-mean", "g_mean", false},
     {"worst recall", "worst_recall", false},
     {"ECE", "ece", true},
+    {"many ECE", "many_ece", true},
+    {"medium ECE", "medium_ece", true},
+    {"few ECE", "few_ece", true},
 };
 
 enum { SCORES = sizeof scores / sizeof scores[0] };
