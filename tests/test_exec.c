@@ -85,11 +85,37 @@ START_TEST(memory_that_was_not_planned_is_refused)
     const hn_tensor *y = NULL;
     hnt_ok(hn_exec_forward(exec, all, &y));
     hnt_fails(hn_exec_forward(exec, fewer, &y), HN_E_STATE,
-              "the greedy wants more memory for 4 rows (0 and 996 bytes)");
+              "the greedy wants more memory for 4 rows (96, 0 and 996 bytes) than was planned for 5 (120, 0 and 995)");
     hn_tensor_destroy(all);
     hn_tensor_destroy(fewer);
     hn_exec_destroy(exec);
     hn_layer_destroy(layer);
+    hn_context_destroy(context);
+}
+END_TEST
+
+/* A layer that has grown since it was planned. */
+START_TEST(an_output_that_was_not_planned_is_refused)
+{
+    hn_context *context = hnt_context(1);
+    hn_layer *chain = NULL, *part = NULL;
+    hn_exec *exec = NULL;
+    const hn_desc planned = {HN_F32, 2, {ROWS, WIDTH}};
+    hnt_ok(hn_sequential_create(&chain, context));
+    for (int i = 0; i < 2; ++i) {
+        hnt_ok(hn_linear_create(&part, context, i == 0 ? WIDTH : 64, i == 0 ? 64 : 4, 0));
+        hnt_ok(hn_layer_add_child(chain, i == 0 ? "0" : "1", part));
+    }
+    hnt_ok(hn_exec_create(&exec, context, chain, &planned, HN_MODE_INFER));
+    hnt_ok(hn_linear_create(&part, context, 4, 900, 0));
+    hnt_ok(hn_layer_add_child(chain, "2", part));
+    hn_tensor *x = tensor(context, ROWS, WIDTH, 1);
+    const hn_tensor *y = NULL;
+    hnt_fails(hn_exec_forward(exec, x, &y), HN_E_STATE, "the sequential wants more memory for 5 rows (18000, ");
+    ck_assert_ptr_null(y);
+    hn_tensor_destroy(x);
+    hn_exec_destroy(exec);
+    hn_layer_destroy(chain);
     hn_context_destroy(context);
 }
 END_TEST
@@ -320,6 +346,7 @@ static Suite *suite(void)
     tcase_add_test(unit, misuse_is_named);
     tcase_add_test(unit, a_convolution_keeps_the_engine_of_its_context);
     tcase_add_test(unit, memory_that_was_not_planned_is_refused);
+    tcase_add_test(unit, an_output_that_was_not_planned_is_refused);
     tcase_add_test(hnt_case(s, "oom"), nothing_is_allocated_after_creation);
     return s;
 }

@@ -150,6 +150,49 @@ START_TEST(a_refusal_leaves_the_parts)
 }
 END_TEST
 
+/* What the network owns can have no other owner, nor be two of its parts. */
+START_TEST(parts_have_one_owner)
+{
+    hn_context *context = hnt_context(1);
+    hn_hybrid *h = NULL, *another = NULL;
+    hn_layer *outer = NULL;
+    hn_hybrid_options options;
+    hn_hybrid_options_init(&options, sizeof options);
+    options.input = (hn_desc){HN_F32, 4, {ROWS, 1, 1, 64}};
+    hn_hybrid_parts parts = {.struct_size = sizeof parts}, mistaken;
+    hnt_ok(hn_global_avg_pool_create(&parts.backbone, context));
+    hnt_ok(hn_linear_create(&parts.classifier, context, 64, CLASSES, 1));
+    hnt_ok(hn_linear_create(&parts.projection, context, 64, DIM, 1));
+    hnt_ok(hn_loss_create_ce(&parts.classifier_loss, context, CLASSES, NULL));
+    hnt_ok(hn_loss_create_sc(&parts.feature_loss, context, NULL));
+    mistaken = parts;
+    mistaken.projection = parts.classifier;
+    hnt_fails(hn_hybrid_create(&h, context, &mistaken, &options), HN_E_ARG, "one layer is two of the parts");
+    mistaken = parts;
+    mistaken.feature_loss = parts.classifier_loss;
+    hnt_fails(hn_hybrid_create(&h, context, &mistaken, &options), HN_E_ARG, "one loss is two of the parts");
+    hnt_ok(hn_sequential_create(&outer, context));
+    hn_layer *inner = NULL;
+    hnt_ok(hn_linear_create(&inner, context, 64, CLASSES, 1));
+    hnt_ok(hn_layer_add_child(outer, "0", inner));
+    mistaken = parts;
+    mistaken.classifier = inner;
+    hnt_fails(hn_hybrid_create(&h, context, &mistaken, &options), HN_E_ARG, "the classifier has an owner already");
+    hnt_ok(hn_hybrid_create(&h, context, &parts, &options));
+    hnt_fails(hn_hybrid_create(&another, context, &parts, &options), HN_E_ARG, "the backbone has an owner already");
+    hnt_fails(hn_layer_add_child(outer, "1", parts.projection), HN_E_ARG, "has an owner already");
+    /* Parameters that come too late are not the network's, and go with their layer. */
+    hn_tensor *value = NULL;
+    const int64_t count = hn_hybrid_param_count(h);
+    const hn_desc one = {HN_F32, 1, {1}};
+    hnt_ok(hn_layer_add_param(hn_hybrid_classifier(h), "late", &one, 0, &value, NULL));
+    ck_assert_int_eq(hn_hybrid_param_count(h), count);
+    hn_hybrid_destroy(h);
+    hn_layer_destroy(outer);
+    hn_context_destroy(context);
+}
+END_TEST
+
 /* A struct whose size nobody has set is not written to, and nothing else happens. */
 START_TEST(results_need_their_size)
 {
@@ -180,6 +223,7 @@ static Suite *suite(void)
     tcase_add_test(unit, the_classifiers_loss_is_initialised);
     tcase_add_test(unit, parts_that_do_not_fit_are_named);
     tcase_add_test(unit, a_refusal_leaves_the_parts);
+    tcase_add_test(unit, parts_have_one_owner);
     tcase_add_test(unit, results_need_their_size);
     return s;
 }

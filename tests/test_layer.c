@@ -136,8 +136,8 @@ START_TEST(output_shape_and_its_errors)
     hnt_fails(hn_layer_plan_call(outer, &in, HN_MODE_TRAIN, 0, &plan), HN_E_ARG, "num_threads is 0");
     hnt_fails(hn_layer_plan_call(outer, &in, HN_MODE_TRAIN, -1, &plan), HN_E_ARG, "num_threads is -1");
     ck_assert_uint_eq(plan.struct_size, 1);
-    in.dim[1] = 4;
-    ck_assert_int_eq(hn_layer_output(outer, &in, &out), HN_E_SHAPE);
+    in.dim[1] = 4; /* the scale's plan says no more than its status */
+    hnt_fails(hn_layer_output(outer, &in, &out), HN_E_SHAPE, "scale: the layer's plan returned HN_E_SHAPE");
     ck_assert_int_eq(hn_layer_can_add(outer), 0);
     ck_assert_str_eq(hn_layer_kind(leaf), "scale");
     hn_layer_destroy(outer);
@@ -180,6 +180,83 @@ START_TEST(every_allocation_may_fail)
 }
 END_TEST
 
+START_TEST(a_layer_has_one_owner)
+{
+    hn_context *context = hnt_context(1);
+    hn_layer *outer = NULL, *inner = NULL, *relu = NULL;
+    hnt_ok(hn_sequential_create(&outer, context));
+    hnt_ok(hn_sequential_create(&inner, context));
+    hnt_ok(hn_relu_create(&relu, context));
+    hnt_ok(hn_layer_add_child(inner, "0", relu));
+    hnt_fails(hn_layer_add_child(inner, "1", relu), HN_E_ARG, "the child \"1\", a relu, has an owner already");
+    hnt_fails(hn_layer_add_child(outer, "relu", relu), HN_E_ARG, "has an owner already");
+    hnt_ok(hn_layer_add_child(outer, "inner", inner));
+    hnt_fails(hn_layer_add_child(inner, "outer", outer), HN_E_ARG, "inside of its child \"outer\"");
+    hn_layer_destroy(outer);
+    hn_context_destroy(context);
+}
+END_TEST
+
+/* ---- functions of a caller's that do what they must not ---------------------------------------------------------------- */
+
+/* What the functions of the layer below return and ask for. */
+typedef struct odd {
+    hn_status plan, forward, backward;
+    size_t workspace, scratch;
+} odd;
+
+static hn_status odd_plan(const void *self, const hn_desc *input, int32_t mode, int32_t threads, hn_layer_plan *plan)
+{
+    const odd *o = self;
+    (void)mode, (void)threads;
+    plan->output = *input;
+    plan->workspace_bytes = o->workspace;
+    plan->scratch_bytes = o->scratch;
+    return o->plan;
+}
+
+static hn_status odd_forward(void *self, const hn_layer_call *call)
+{
+    (void)call;
+    return ((const odd *)self)->forward;
+}
+
+static hn_status odd_backward(void *self, const hn_layer_call *call)
+{
+    (void)call;
+    return ((const odd *)self)->backward;
+}
+
+START_TEST(failures_of_a_callers_functions_have_a_sentence)
+{
+    static const hn_layer_ops ops = {
+        .struct_size = sizeof ops, .kind = "odd", .plan = odd_plan, .forward = odd_forward, .backward = odd_backward};
+    hn_context *context = hnt_context(1);
+    hn_layer *layer = NULL;
+    odd o = {.plan = HN_OK};
+    const hn_desc in = {HN_F32, 2, {5, 3}};
+    hn_layer_plan plan;
+    const hn_layer_call call = {.struct_size = sizeof call, .context = context, .input = in, .output = in}, empty = {0};
+    hnt_ok(hn_layer_create(&layer, context, &ops, &o));
+    hnt_ok(hn_layer_forward(layer, &call));
+    o.forward = HN_E_NONFINITE;
+    hnt_fails(hn_layer_forward(layer, &call), HN_E_NONFINITE, "odd: the layer's forward returned HN_E_NONFINITE");
+    o.backward = HN_END; /* no failure, and not HN_OK */
+    hnt_fails(hn_layer_backward(layer, &call), HN_E_STATE, "odd: the layer's backward returned HN_END");
+    o.plan = -12345;
+    hnt_fails(hn_layer_plan_call(layer, &in, HN_MODE_INFER, 1, &plan), -12345, "returned HN_UNKNOWN (-12345)");
+    o = (odd){.workspace = SIZE_MAX - 3};
+    hnt_fails(hn_layer_plan_call(layer, &in, HN_MODE_INFER, 1, &plan), HN_E_SHAPE, "wants 18446744073709551612 bytes");
+    o = (odd){.scratch = ((size_t)1 << 48) + 1};
+    hnt_fails(hn_layer_plan_call(layer, &in, HN_MODE_INFER, 1, &plan), HN_E_SHAPE, "281474976710657 of scratch");
+    hnt_fails(hn_layer_forward(NULL, &call), HN_E_ARG, "hn_layer_forward: layer is NULL");
+    hnt_fails(hn_layer_backward(layer, NULL), HN_E_ARG, "hn_layer_backward: call is NULL");
+    hnt_fails(hn_layer_forward(layer, &empty), HN_E_ARG, "struct_size is 0");
+    hn_layer_destroy(layer);
+    hn_context_destroy(context);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("layer");
@@ -189,6 +266,8 @@ static Suite *suite(void)
     tcase_add_test(unit, children_list_their_parameters);
     tcase_add_test(unit, init_differs_by_child_and_repeats);
     tcase_add_test(unit, output_shape_and_its_errors);
+    tcase_add_test(unit, a_layer_has_one_owner);
+    tcase_add_test(unit, failures_of_a_callers_functions_have_a_sentence);
     tcase_add_test(hnt_case(s, "oom"), every_allocation_may_fail);
     return s;
 }

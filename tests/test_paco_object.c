@@ -84,7 +84,7 @@ static void check_object(int32_t normalize)
     hn_rng_seed(&rng, 5, 0);
     hnt_ok(hn_loss_init_params(loss, &rng));
     for (int c = 0; c < CLASSES; ++c)
-        log_prior[c] = (float)log((double)counts[c] / 175.0);
+        log_prior[c] = o.logit_temperature * (float)log((double)counts[c] / 175.0);
     o.logit_adjustment = log_prior;
     model m = {.o = o, .labels = labels};
     hn_param param = {.struct_size = sizeof param};
@@ -103,6 +103,9 @@ static void check_object(int32_t normalize)
         hnt_normal(step, x, ROWS * DIM);
         for (int i = 0; i < ROWS * DIM; ++i)
             m.x[i] = (double)x[i];
+        for (int i = 0; i < ROWS * DIM; ++i) /* what has no label may hold anything */
+            if (labels[i / DIM] < 0)
+                x[i] = i % 2 == 0 ? NAN : INFINITY;
         double value, want = model_value(&m);
         for (int i = 0; i < CLASSES * DIM; ++i)
             dcentres[i] = 1.0f;

@@ -353,6 +353,20 @@ START_TEST(any_temperature_and_scale_is_finite)
 }
 END_TEST
 
+START_TEST(nan_shows_up_with_every_assignment)
+{
+    for (int32_t kind = HN_ASSIGN_SOFT; kind <= HN_ASSIGN_UNIFORM; ++kind)
+        for (int32_t m = 1; m <= 2; ++m) {
+            hnt_batch b = make(51, 8, 3, 4, m, 0);
+            b.o.psc.assign = kind;
+            b.z.x[0] = NAN;
+            hnt_ok(hnt_call(&b));
+            hnt_check(isnan(b.loss) && isnan(b.rows[0]), "assign %d, %d prototypes: loss %g", kind, m, b.loss);
+            hnt_drop(&b);
+        }
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("prototypical");
@@ -362,6 +376,7 @@ static Suite *suite(void)
     tcase_add_test(unit, a_single_class_adds_nothing);
     tcase_add_test(unit, gradients_of_several_prototypes_may_be_left_out);
     tcase_add_test(unit, prototypes_are_a_multiple_of_their_number);
+    tcase_add_test(unit, nan_shows_up_with_every_assignment);
     hnt_contract(&subject, unit, property, hnt_case(s, "repro"));
     tcase_add_test(hnt_case(s, "grad"), gradients_follow_differences);
     tcase_add_test(golden, pytorch_agrees);

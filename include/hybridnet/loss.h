@@ -66,10 +66,12 @@ HN_API HN_MUST_CHECK hn_status hn_loss_create_kcl(hn_loss **out, hn_context *con
  *    lie within the centres' lengths.
  *  - Keys: the batch's rows, which get their gradient as keys too, and the last queue_length rows of earlier batches,
  *    constants, as the loss takes them; ignored rows are no keys.
- *  - counts: [classes] images of each class: logits are adjusted by hn_class_log_prior (tau = 1); NULL: by
- *    options->logit_adjustment. HN_E_ARG for both.
+ *  - counts: [classes] images of each class: t_ic = z_i.centers_c / logit_temperature + log(prior_c), the adjustment being
+ *    hn_class_log_prior with tau = logit_temperature, so that the prior counts once whatever that is; NULL: by
+ *    options->logit_adjustment, which is divided. HN_E_ARG for both.
  * In the paper keys and queue come from a copy of the network that follows it slowly, and centres are the weights of the
- * linear classifier, whose logits come from the backbone's features and are the prediction; the code adds 1e-9 to the prior.
+ * linear classifier, whose logits come from the backbone's features and are the prediction; the code adds 1e-9 to the prior,
+ * and divides it by logit_temperature, which its scripts leave at 1.
  * The queue changes only where a gradient is wanted; hn_loss_init_params empties it.                                    */
 HN_API HN_MUST_CHECK hn_status hn_loss_create_paco(hn_loss **out, hn_context *context, int64_t classes, int64_t dim,
                                                    const int64_t *counts, const hn_loss_paco_options *options,

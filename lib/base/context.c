@@ -50,7 +50,10 @@ hn_status hn_context_create(hn_context **out, const hn_context_options *options)
     size_t size = (sizeof(hn_context) + 63) & ~(size_t)63;
     hn_context *context = allocator.alloc(allocator.user, size, 64);
     HNI_FAIL_IF(context == NULL, HN_E_NOMEM, "hn_context_create: out of memory (%zu bytes)", size);
-    *context = (hn_context){.num_threads = o.num_threads > 0 ? o.num_threads : hni_default_threads(),
+    const int32_t usual = hni_default_threads();
+    *context = (hn_context){.num_threads = o.num_threads > 0     ? o.num_threads
+                                           : usual < MAX_THREADS ? usual
+                                                                 : MAX_THREADS,
                             .engine = o.engine,
                             .bf16_vectors = hni_isa_has_bf16() && !hni_isa_has_bf16_matrices(),
                             .allocator = allocator,

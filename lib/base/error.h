@@ -4,6 +4,8 @@
 
 #include <hybridnet/status.h>
 
+#include <stdint.h>
+
 /* Formats the thread's last-error sentence and returns status. Never allocates; long sentences are cut,
  * control characters become '?'.
  * Sentences start with the public function's name: "hn_loss_psc: temperature is -1; it must be ...".      */
@@ -11,6 +13,9 @@
 __attribute__((format(printf, 2, 3), cold))
 #endif
 hn_status hni_fail(hn_status status, const char *format, ...);
+
+/* How often hni_fail was called on this thread: whether a failure of a caller's function has a sentence of its own. */
+uint64_t hni_failures(void);
 
 /* Control characters in a text become '?': what a sentence quotes may come from a hostile file, and where the sentence is
  * shown, nothing may obey it or take it for two lines.                                                                 */

@@ -13,6 +13,7 @@
 
 /* The sentence lives in thread-local storage so that failing never allocates and never races. */
 static THREAD_LOCAL char last_error[512];
+static THREAD_LOCAL uint64_t failures;
 
 /* U+0000 to U+001F, U+007F to U+009F: a terminal may obey the last as it obeys ESC [. */
 static bool controls(const char *character)
@@ -41,7 +42,13 @@ hn_status hni_fail(hn_status status, const char *format, ...)
     (void)vsnprintf(last_error, sizeof last_error, format, args);
     va_end(args);
     hni_one_line(last_error);
+    ++failures;
     return status;
+}
+
+uint64_t hni_failures(void)
+{
+    return failures;
 }
 
 const char *hn_last_error(void)

@@ -13,10 +13,6 @@ static const struct {
 } dtypes[] = {{HN_F32, 4, "f32"},   {HN_I32, 4, "i32"}, {HN_U8, 1, "u8"},
               {HN_BF16, 2, "bf16"}, {HN_F64, 8, "f64"}, {HN_I64, 8, "i64"}};
 
-/* Extents are int64_t, and sums of planned bytes are not checked in each layer: 2^64 is out of reach for both, for no array
- * has more than this.                                                                                                     */
-#define MAX_BYTES ((size_t)1 << 48)
-
 _Static_assert(sizeof(size_t) >= 8, "libhybridnet needs a 64-bit machine");
 
 enum { DTYPES = sizeof dtypes / sizeof dtypes[0] };
@@ -40,7 +36,7 @@ hn_status hni_desc_size(const hn_desc *desc, const char *function, int64_t *coun
     for (int32_t i = 0; i < desc->ndim; ++i) {
         int64_t dim = desc->dim[i];
         HNI_FAIL_IF(dim < 0, HN_E_SHAPE, "%s: dimension %d is %" PRId64, function, (int)i, dim);
-        HNI_FAIL_IF(!hni_size_mul(total, (size_t)dim, &total) || total > MAX_BYTES, HN_E_SHAPE,
+        HNI_FAIL_IF(!hni_size_mul(total, (size_t)dim, &total) || total > HNI_MAX_BYTES, HN_E_SHAPE,
                     "%s: the shape is too large to address", function);
         elements *= dim;
     }

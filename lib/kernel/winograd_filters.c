@@ -22,7 +22,6 @@ static const float filter[4][3] = {{1.0f, 0.0f, 0.0f}, {0.5f, 0.5f, 0.5f}, {0.5f
 enum { SLICE = 8 }; /* channels a task; fewer would have threads write into each other's cache lines */
 
 typedef struct packing {
-    const hni_conv *g;
     bool turned;                    /* for dx: by 180 degrees, in and out exchanged */
     int64_t depth, columns, slices; /* of the packed matrices; slices: of the depth */
     const float *w;
@@ -66,8 +65,7 @@ static void pack_slice(void *arg, int64_t task, int32_t thread)
 
 void hni_winograd_pack(int32_t num_threads, const hni_conv *g, bool turned, const float *w, float *packed)
 {
-    packing p = {.g = g,
-                 .turned = turned,
+    packing p = {.turned = turned,
                  .depth = turned ? g->out : g->in,
                  .columns = turned ? g->in : g->out,
                  .w = w,

@@ -23,18 +23,10 @@ static hn_status plan(const void *self, const hn_desc *input, int32_t mode, int3
     return HN_OK;
 }
 
-static int64_t count(const hn_desc *desc)
-{
-    int64_t n = 1;
-    for (int32_t i = 0; i < desc->ndim; ++i)
-        n *= desc->dim[i];
-    return n;
-}
-
 static hn_status forward(void *self, const hn_layer_call *call)
 {
     const cast *c = self;
-    hni_convert(call->num_threads, count(&call->input), call->input.dtype, call->x, c->dtype, call->y);
+    hni_convert(call->num_threads, hni_desc_count(&call->input), call->input.dtype, call->x, c->dtype, call->y);
     return HN_OK;
 }
 
@@ -42,7 +34,7 @@ static hn_status backward(void *self, const hn_layer_call *call)
 {
     const cast *c = self;
     if (call->dx != NULL)
-        hni_convert(call->num_threads, count(&call->input), c->dtype, call->dy, call->input.dtype, call->dx);
+        hni_convert(call->num_threads, hni_desc_count(&call->input), c->dtype, call->dy, call->input.dtype, call->dx);
     return HN_OK;
 }
 

@@ -11,7 +11,7 @@ struct hn_exec {
     hn_context *context;
     hn_layer *layer;
     hn_desc planned; /* input of the largest batch */
-    size_t workspace_bytes, scratch_bytes;
+    size_t y_bytes, workspace_bytes, scratch_bytes;
     int32_t mode;
     bool ready; /* forward has run: backward may */
     hn_layer_call call;
@@ -52,6 +52,7 @@ hn_status hn_exec_create(hn_exec **out, hn_context *context, hn_layer *layer, co
     *exec = (hn_exec){.context = context,
                       .layer = layer,
                       .planned = *input,
+                      .y_bytes = y_bytes,
                       .workspace_bytes = plan.workspace_bytes,
                       .scratch_bytes = plan.scratch_bytes,
                       .mode = mode,
@@ -101,11 +102,16 @@ static hn_status run(hn_exec *exec, const hn_tensor *x, bool again, const hn_ten
                 "%s: x lies in the executor's own memory", function);
     hn_layer_plan plan;
     HNI_TRY(hn_layer_plan_call(exec->layer, &x->desc, exec->mode, exec->call.num_threads, &plan));
-    HNI_FAIL_IF(plan.workspace_bytes > exec->workspace_bytes || plan.scratch_bytes > exec->scratch_bytes, HN_E_STATE,
-                "%s: the %s wants more memory for %" PRId64 " rows (%zu and %zu bytes) than for %" PRId64
-                " (%zu and %zu)",
-                function, hn_layer_kind(exec->layer), x->desc.dim[0], plan.workspace_bytes, plan.scratch_bytes,
-                exec->planned.dim[0], exec->workspace_bytes, exec->scratch_bytes);
+    int64_t count;
+    size_t y_bytes;
+    HNI_TRY(hni_desc_size(&plan.output, function, &count, &y_bytes));
+    HNI_FAIL_IF(y_bytes > exec->y_bytes || plan.workspace_bytes > exec->workspace_bytes ||
+                    plan.scratch_bytes > exec->scratch_bytes,
+                HN_E_STATE,
+                "%s: the %s wants more memory for %" PRId64
+                " rows (%zu, %zu and %zu bytes) than was planned for %" PRId64 " (%zu, %zu and %zu)",
+                function, hn_layer_kind(exec->layer), x->desc.dim[0], y_bytes, plan.workspace_bytes, plan.scratch_bytes,
+                exec->planned.dim[0], exec->y_bytes, exec->workspace_bytes, exec->scratch_bytes);
     exec->ready = false;
     exec->call.input = x->desc;
     exec->call.output = plan.output;

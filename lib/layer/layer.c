@@ -4,7 +4,6 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/options.h"
-#include "base/tensor.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -34,14 +33,15 @@ hn_status hn_layer_create(hn_layer **out, hn_context *context, const hn_layer_op
 }
 
 /* Makes room for `more` further elements of an array that belongs to the layer. */
-static hn_status reserve(hn_context *context, void **array, int64_t count, int64_t *capacity, int64_t more, size_t size)
+static hn_status reserve(hn_context *context, void **array, int64_t count, int64_t *capacity, int64_t more, size_t size,
+                         const char *function)
 {
     if (count + more <= *capacity)
         return HN_OK;
     int64_t wanted = *capacity * 2 > count + more ? *capacity * 2 : count + more;
     void *grown = hni_alloc(context, (size_t)wanted * size);
     if (grown == NULL)
-        return hni_no_memory("hn_layer", (size_t)wanted * size);
+        return hni_no_memory(function, (size_t)wanted * size);
     if (count > 0)
         memcpy(grown, *array, (size_t)count * size);
     hni_release(context, *array, (size_t)*capacity * size);
@@ -50,10 +50,11 @@ static hn_status reserve(hn_context *context, void **array, int64_t count, int64
     return HN_OK;
 }
 
-static hn_status reserve_entries(hn_layer *layer, int64_t more)
+static hn_status reserve_entries(hn_layer *layer, int64_t more, const char *function)
 {
     void *array = layer->entries;
-    HNI_TRY(reserve(layer->context, &array, layer->entry_count, &layer->entry_capacity, more, sizeof *layer->entries));
+    HNI_TRY(reserve(layer->context, &array, layer->entry_count, &layer->entry_capacity, more, sizeof *layer->entries,
+                    function));
     layer->entries = array;
     return HN_OK;
 }
@@ -87,7 +88,7 @@ hn_status hn_layer_add_param(hn_layer *layer, const char *name, const hn_desc *d
     HNI_FAIL_IF(name[0] == '\0', HN_E_ARG, "hn_layer_add_param: the name is empty");
     HNI_FAIL_IF(desc->dtype != HN_F32, HN_E_ARG, "hn_layer_add_param: %s is not f32", name);
     HNI_FAIL_IF(has_name(layer, name), HN_E_ARG, "hn_layer_add_param: the layer has a parameter %s already", name);
-    HNI_TRY(reserve_entries(layer, 1));
+    HNI_TRY(reserve_entries(layer, 1, "hn_layer_add_param"));
     hni_layer_entry entry = {.weight_decay = weight_decay, .owned = true};
     hn_status status = hn_tensor_create(&entry.value, layer->context, desc);
     if (status == HN_OK && grad != NULL)
@@ -127,11 +128,16 @@ hn_status hn_layer_add_child(hn_layer *layer, const char *name, hn_layer *child)
                 layer == NULL ? "layer" : "child");
     HNI_FAIL_IF(layer == child, HN_E_ARG, "hn_layer_add_child: a layer cannot be its own child");
     HNI_TRY(check_name("hn_layer_add_child", name));
+    HNI_FAIL_IF(child->owned, HN_E_ARG, "hn_layer_add_child: the child \"%s\", a %s, has an owner already", name,
+                child->ops.kind);
+    for (const hn_layer *above = layer->parent; above != NULL; above = above->parent)
+        HNI_FAIL_IF(above == child, HN_E_ARG, "hn_layer_add_child: the layer is inside of its child \"%s\"", name);
     hn_context *context = layer->context;
     void *children = layer->children;
-    HNI_TRY(reserve(context, &children, layer->child_count, &layer->child_capacity, 1, sizeof *layer->children));
+    HNI_TRY(reserve(context, &children, layer->child_count, &layer->child_capacity, 1, sizeof *layer->children,
+                    "hn_layer_add_child"));
     layer->children = children;
-    HNI_TRY(reserve_entries(layer, child->entry_count));
+    HNI_TRY(reserve_entries(layer, child->entry_count, "hn_layer_add_child"));
     int64_t before = layer->entry_count;
     hn_status status = HN_OK;
     for (int64_t i = 0; i < child->entry_count && status == HN_OK; ++i) {
@@ -139,7 +145,7 @@ hn_status hn_layer_add_child(hn_layer *layer, const char *name, hn_layer *child)
         entry.owned = false;
         entry.name = join(context, name, child->entries[i].name);
         if (entry.name == NULL) {
-            status = hni_no_memory("hn_layer_add_child", MAX_NAME);
+            status = hni_no_memory("hn_layer_add_child", strlen(name) + strlen(child->entries[i].name) + 2);
         } else if (has_name(layer, entry.name)) {
             status = hni_fail(HN_E_ARG, "hn_layer_add_child: the layer has a parameter %s already", entry.name);
             hni_release_string(context, entry.name);
@@ -153,6 +159,8 @@ hn_status hn_layer_add_child(hn_layer *layer, const char *name, hn_layer *child)
         return status;
     }
     layer->children[layer->child_count++] = child;
+    child->parent = layer;
+    child->owned = true;
     return HN_OK;
 }
 
@@ -215,70 +223,6 @@ int32_t hn_layer_can_add(const hn_layer *layer)
     return layer != NULL && (layer->ops.flags & HN_LAYER_ADDEND) != 0;
 }
 
-hn_status hn_layer_plan_call(const hn_layer *layer, const hn_desc *input, int32_t mode, int32_t num_threads,
-                             hn_layer_plan *plan)
-{
-    HNI_FAIL_IF(layer == NULL || input == NULL || plan == NULL, HN_E_ARG, "hn_layer_plan_call: %s is NULL",
-                layer == NULL   ? "layer"
-                : input == NULL ? "input"
-                                : "plan");
-    HNI_FAIL_IF(mode != HN_MODE_INFER && mode != HN_MODE_TRAIN, HN_E_ARG, "hn_layer_plan_call: mode %d does not exist",
-                (int)mode);
-    HNI_FAIL_IF(num_threads < 1, HN_E_ARG, "hn_layer_plan_call: num_threads is %d; it must be positive",
-                (int)num_threads);
-    hn_layer_plan made = {.struct_size = sizeof made};
-    HNI_TRY(layer->ops.plan(layer->self, input, mode, num_threads, &made));
-    int64_t count;
-    size_t bytes;
-    HNI_TRY(hni_desc_size(&made.output, layer->ops.kind, &count, &bytes));
-    *plan = made;
-    return HN_OK;
-}
-
-hn_status hn_layer_output(const hn_layer *layer, const hn_desc *input, hn_desc *output)
-{
-    HNI_FAIL_IF(output == NULL, HN_E_ARG, "hn_layer_output: output is NULL");
-    hn_layer_plan plan;
-    HNI_TRY(hn_layer_plan_call(layer, input, HN_MODE_INFER, 1, &plan));
-    *output = plan.output;
-    return HN_OK;
-}
-
-/* A pass between its two events. Both are sent whatever comes of it, so that whoever listens never loses count. */
-static hn_status traced(const hn_layer *layer, const hn_layer_call *call, int32_t pass)
-{
-    hn_layer_cost cost = {.struct_size = sizeof cost};
-    if (layer->ops.cost != NULL)
-        layer->ops.cost(layer->self, call, pass, &cost);
-    hn_trace_event event = {.struct_size = sizeof event,
-                            .kind = layer->ops.kind,
-                            .pass = pass,
-                            .flops = cost.flops,
-                            .bytes = cost.bytes,
-                            .input = &call->input,
-                            .output = &call->output};
-    hni_trace(call->context, &event, 0);
-    hn_status status = (pass == HN_TRACE_FORWARD ? layer->ops.forward : layer->ops.backward)(layer->self, call);
-    hni_trace(call->context, &event, 1);
-    return status;
-}
-
-/* A call made by hand may lack a context. */
-static bool has_trace(const hn_layer_call *call)
-{
-    return call->context != NULL && call->context->trace != NULL;
-}
-
-hn_status hn_layer_forward(const hn_layer *layer, const hn_layer_call *call)
-{
-    return has_trace(call) ? traced(layer, call, HN_TRACE_FORWARD) : layer->ops.forward(layer->self, call);
-}
-
-hn_status hn_layer_backward(const hn_layer *layer, const hn_layer_call *call)
-{
-    return has_trace(call) ? traced(layer, call, HN_TRACE_BACKWARD) : layer->ops.backward(layer->self, call);
-}
-
 void hn_layer_destroy(hn_layer *layer)
 {
     if (layer == NULL)
@@ -298,45 +242,4 @@ void hn_layer_destroy(hn_layer *layer)
     hni_release(context, layer->entries, (size_t)layer->entry_capacity * sizeof *layer->entries);
     hni_release(context, layer->children, (size_t)layer->child_capacity * sizeof *layer->children);
     hni_release(context, layer, sizeof *layer);
-}
-
-static hn_status check_shape(const char *kind, const hn_desc *input, int32_t ndim)
-{
-    char text[HNI_DESC_TEXT];
-    HNI_FAIL_IF(ndim != 0 && input->ndim != ndim, HN_E_SHAPE, "%s: the input is %s; it must have %d dimensions", kind,
-                hni_desc_text(input, text), (int)ndim);
-    int64_t count;
-    size_t bytes;
-    HNI_TRY(hni_desc_size(input, kind, &count, &bytes));
-    HNI_FAIL_IF(count == 0, HN_E_SHAPE, "%s: the input is %s; it must not be empty", kind, hni_desc_text(input, text));
-    return HN_OK;
-}
-
-hn_status hni_layer_check_input(const char *kind, const hn_desc *input, int32_t ndim)
-{
-    char text[HNI_DESC_TEXT];
-    HNI_FAIL_IF(input->dtype != HN_F32, HN_E_SHAPE, "%s: the input is %s; it must be f32", kind,
-                hni_desc_text(input, text));
-    return check_shape(kind, input, ndim);
-}
-
-hn_status hni_layer_check_floats(const char *kind, const hn_desc *input, int32_t ndim)
-{
-    char text[HNI_DESC_TEXT];
-    HNI_FAIL_IF(input->dtype != HN_F32 && input->dtype != HN_BF16, HN_E_SHAPE,
-                "%s: the input is %s; it must be f32 or bf16", kind, hni_desc_text(input, text));
-    return check_shape(kind, input, ndim);
-}
-
-double hni_layer_count(const hn_desc *desc)
-{
-    double count = 1.0;
-    for (int32_t i = 0; i < desc->ndim; ++i)
-        count *= (double)desc->dim[i];
-    return count;
-}
-
-double hni_layer_bytes(const hn_desc *desc)
-{
-    return hni_layer_count(desc) * (double)hn_dtype_bytes(desc->dtype);
 }

@@ -22,6 +22,8 @@ struct hn_layer {
     int64_t entry_count, entry_capacity;
     hn_layer **children;
     int64_t child_count, child_capacity;
+    hn_layer *parent; /* whose child it is                                              */
+    bool owned;       /* by the parent, or by a network: there can be one owner only    */
 };
 
 /* HN_E_SHAPE unless desc is f32 with ndim dimensions (0: any number), all of them positive. kind: for the sentence. */
@@ -32,5 +34,8 @@ hn_status hni_layer_check_floats(const char *kind, const hn_desc *input, int32_t
 /* Elements and bytes of an array, for what a call costs. */
 double hni_layer_count(const hn_desc *desc);
 double hni_layer_bytes(const hn_desc *desc);
+
+/* What an array takes of an executor's memory, padding included. */
+size_t hni_layer_room(const hn_desc *desc);
 
 #endif

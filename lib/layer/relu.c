@@ -1,16 +1,9 @@
 #include "base/error.h"
+#include "base/tensor.h"
 #include "kernel/elementwise.h"
 #include "layer/layer.h"
 
 #include <hybridnet/layers.h>
-
-static int64_t count(const hn_desc *desc)
-{
-    int64_t n = 1;
-    for (int32_t i = 0; i < desc->ndim; ++i)
-        n *= desc->dim[i];
-    return n;
-}
 
 static hn_status plan(const void *self, const hn_desc *input, int32_t mode, int32_t num_threads, hn_layer_plan *plan)
 {
@@ -23,7 +16,7 @@ static hn_status plan(const void *self, const hn_desc *input, int32_t mode, int3
 static hn_status forward(void *self, const hn_layer_call *call)
 {
     (void)self;
-    hni_relu_forward(call->num_threads, count(&call->input), call->x, call->y);
+    hni_relu_forward(call->num_threads, hni_desc_count(&call->input), call->x, call->y);
     return HN_OK;
 }
 
@@ -31,7 +24,7 @@ static hn_status backward(void *self, const hn_layer_call *call)
 {
     (void)self;
     if (call->dx != NULL)
-        hni_relu_backward(call->num_threads, count(&call->input), call->y, call->dy, call->dx);
+        hni_relu_backward(call->num_threads, hni_desc_count(&call->input), call->y, call->dy, call->dx);
     return HN_OK;
 }
 

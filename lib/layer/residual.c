@@ -31,14 +31,6 @@ typedef struct layout {
     size_t shortcut, projection_dx, children;
 } layout;
 
-static size_t array_bytes(const hn_desc *desc)
-{
-    size_t bytes = hn_dtype_bytes(desc->dtype);
-    for (int32_t i = 0; i < desc->ndim; ++i)
-        bytes *= (size_t)desc->dim[i];
-    return hni_round_up(bytes);
-}
-
 static bool materialised(const residual *r)
 {
     return r->options.shortcut == HN_SHORTCUT_OPTION_A;
@@ -80,11 +72,11 @@ static hn_status make_layout(const residual *r, const hn_desc *input, int32_t mo
     const bool training = mode == HN_MODE_TRAIN;
     *l = (layout){0};
     HNI_TRY(hn_layer_plan_call(r->body, input, mode, threads, &l->body));
-    l->y_bytes = array_bytes(&l->body.output);
+    l->y_bytes = hni_layer_room(&l->body.output);
     l->body_kept = hni_round_up(l->body.workspace_bytes);
     l->children = hni_round_up(l->body.scratch_bytes);
     l->shortcut = training || r->options.shortcut != HN_SHORTCUT_IDENTITY ? l->y_bytes : 0;
-    l->projection_dx = training && r->projection != NULL ? array_bytes(input) : 0;
+    l->projection_dx = training && r->projection != NULL ? hni_layer_room(input) : 0;
     if (r->projection != NULL) {
         HNI_TRY(hn_layer_plan_call(r->projection, input, mode, threads, &l->projection));
         l->projection_kept = hni_round_up(l->projection.workspace_bytes);
@@ -108,14 +100,6 @@ static hn_status plan(const void *self, const hn_desc *input, int32_t mode, int3
     plan->workspace_bytes = l.body_kept + l.projection_kept + (r->fused ? 0 : l.y_bytes);
     plan->scratch_bytes = l.shortcut + l.projection_dx + l.children;
     return HN_OK;
-}
-
-static int64_t count(const hn_desc *desc)
-{
-    int64_t n = 1;
-    for (int32_t i = 0; i < desc->ndim; ++i)
-        n *= desc->dim[i];
-    return n;
 }
 
 /* The body's and the projection's calls, apart from gradients. */
@@ -161,8 +145,9 @@ static hn_status forward(void *self, const hn_layer_call *call)
         return hn_layer_forward(r->body, &body);
     }
     HNI_TRY(hn_layer_forward(r->body, &body));
-    memcpy(call->y, body.y, (size_t)count(&call->output) * sizeof(float)); /* backward wants the body's own output */
-    hni_shortcut_add_relu(call->num_threads, count(&call->output), shortcut, call->y);
+    memcpy(call->y, body.y,
+           (size_t)hni_desc_count(&call->output) * sizeof(float)); /* backward wants the body's own output */
+    hni_shortcut_add_relu(call->num_threads, hni_desc_count(&call->output), shortcut, call->y);
     return HN_OK;
 }
 
@@ -181,7 +166,7 @@ static hn_status backward(void *self, const hn_layer_call *call)
         body.daddend = ds;
         body.relu = 1;
     } else {
-        hni_relu_backward(call->num_threads, count(&call->output), call->y, call->dy, ds);
+        hni_relu_backward(call->num_threads, hni_desc_count(&call->output), call->y, call->dy, ds);
         body.dy = ds;
     }
     HNI_TRY(hn_layer_backward(r->body, &body));
@@ -194,7 +179,7 @@ static hn_status backward(void *self, const hn_layer_call *call)
     projection.dx = call->dx != NULL ? (char *)call->scratch + l.shortcut : NULL;
     HNI_TRY(hn_layer_backward(r->projection, &projection));
     if (call->dx != NULL) {
-        int64_t n = count(&call->input) / call->input.dim[0];
+        int64_t n = hni_desc_count(&call->input) / call->input.dim[0];
         const hni_shortcut same = {call->input.dim[0], 1, 1, n, 1, 1, n, 1, call->input.dtype};
         hni_shortcut_backward_add(call->num_threads, &same, projection.dx, call->dx);
     }
@@ -277,8 +262,11 @@ hn_status hn_residual_create(hn_layer **out, hn_context *context, hn_layer *body
         status = hn_layer_add_child(layer, "", body);
     if (status == HN_OK && projection != NULL) {
         status = hn_layer_add_child(layer, "downsample", projection);
-        if (status < 0)
+        if (status < 0) {
             layer->child_count = 0;
+            body->parent = NULL;
+            body->owned = false;
+        }
     }
     if (status < 0) {
         hn_layer_destroy(projection);

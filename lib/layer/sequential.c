@@ -7,20 +7,10 @@
 #include "base/memory.h"
 #include "layer/layer.h"
 
-#include <string.h>
-
 typedef struct sequential {
     hn_context *context;
     hn_layer *layer; /* whose children these are */
 } sequential;
-
-static size_t output_bytes(const hn_desc *desc)
-{
-    size_t bytes = hn_dtype_bytes(desc->dtype);
-    for (int32_t i = 0; i < desc->ndim; ++i)
-        bytes *= (size_t)desc->dim[i];
-    return hni_round_up(bytes);
-}
 
 /* Memory of one call. Training: scratch = two gradients that take turns, then the children's scratch.
  * Inference: scratch = two outputs that take turns, then one child's workspace, then its scratch.       */
@@ -45,7 +35,7 @@ static hn_status make_layout(const sequential *s, const hn_desc *input, int32_t 
         hn_layer_plan plan;
         HNI_TRY(hn_layer_plan_call(layer->children[i], &l->output, mode, threads, &plan));
         l->output = plan.output;
-        size_t kept = hni_round_up(plan.workspace_bytes), out = output_bytes(&plan.output);
+        size_t kept = hni_round_up(plan.workspace_bytes), out = hni_layer_room(&plan.output);
         bool last = i + 1 == layer->child_count;
         if (mode == HN_MODE_TRAIN)
             l->workspace += kept + (last ? 0 : out);
@@ -106,7 +96,7 @@ static hn_status forward(void *self, const hn_layer_call *call)
             c.workspace = kept;
             kept += hni_round_up(p.workspace_bytes);
             c.y = last ? call->y : kept;
-            kept += last ? 0 : output_bytes(&p.output);
+            kept += last ? 0 : hni_layer_room(&p.output);
         } else {
             c.workspace = turns + 2 * l.turn;
             c.y = last ? call->y : turns + (size_t)(i % 2) * l.turn;
@@ -133,7 +123,7 @@ static hn_status locate(const sequential *s, const hn_layer_call *call, int64_t 
         c->y = i + 1 == layer->child_count ? call->y : kept + hni_round_up(p.workspace_bytes);
         if (i == index)
             return HN_OK;
-        kept += hni_round_up(p.workspace_bytes) + output_bytes(&p.output);
+        kept += hni_round_up(p.workspace_bytes) + hni_layer_room(&p.output);
         c->x = c->y;
         c->input = p.output;
     }

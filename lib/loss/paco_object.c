@@ -73,11 +73,15 @@ static int64_t gather(const paco_loss *l, const hn_cmatf *input, const int32_t *
         hni_rownorm_forward(l->options.num_threads, input->rows, dim, input->data, input->ld, p->u, p->inverse);
     for (int64_t i = 0; i < input->rows; ++i) {
         float *u = p->u + i * dim;
+        if (labels[i] < 0) { /* whatever it holds, 0 times it must be 0 in the centres' gradient */
+            memset(u, 0, (size_t)dim * sizeof *u);
+            p->inverse[i] = 0.0;
+            p->self[i] = -1;
+            continue;
+        }
         if (!l->options.normalize)
             memcpy(u, input->data + i * input->ld, (size_t)dim * sizeof *u);
-        p->self[i] = labels[i] < 0 ? -1 : (int32_t)m;
-        if (labels[i] < 0)
-            continue;
+        p->self[i] = (int32_t)m;
         memcpy(p->keys + m * dim, u, (size_t)dim * sizeof *u);
         p->key_labels[m++] = labels[i];
     }
@@ -181,7 +185,9 @@ static hn_status allocate(paco_loss *l, const int64_t *counts, int64_t queue_len
     HNI_TRY(hni_loss_check_extents(queue_length, l->dim, function, "the queue"));
     HNI_TRY(hni_loss_check_extents(l->classes, l->dim, function, "centers"));
     HNI_TRY(hn_loss_paco_scratch(o, 1, 1 + queue_length, l->classes, l->dim, &bytes));
-    HNI_TRY(hni_loss_log_prior(&l->base, counts, given, l->classes, function, &l->adjustment));
+    /* The pure function divides the adjusted logits: times logit_temperature, log(prior) comes out whole. */
+    HNI_TRY(hni_loss_log_prior(&l->base, counts, given, l->classes, (double)o->logit_temperature, function,
+                               &l->adjustment));
     o->logit_adjustment = l->adjustment;
     HNI_TRY(hni_queue_open(&l->queue, l->base.context, queue_length, l->dim, function));
     return hni_loss_add_param(&l->base, "centers", l->classes, l->dim);

@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 
-hn_status hni_loss_log_prior(hn_loss *loss, const int64_t *counts, const float *given, int64_t classes,
+hn_status hni_loss_log_prior(hn_loss *loss, const int64_t *counts, const float *given, int64_t classes, double tau,
                              const char *function, float **to)
 {
     if (counts == NULL)
@@ -15,5 +15,5 @@ hn_status hni_loss_log_prior(hn_loss *loss, const int64_t *counts, const float *
     *to = hni_alloc(loss->context, bytes);
     if (*to == NULL)
         return hni_no_memory(function, bytes);
-    return hn_class_log_prior(counts, classes, 1.0, *to); /* on failure what is there goes with the loss */
+    return hn_class_log_prior(counts, classes, tau, *to); /* on failure what is there goes with the loss */
 }

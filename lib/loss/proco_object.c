@@ -141,7 +141,7 @@ static hn_status allocate(proco_loss *l, const int64_t *counts, const char *func
     l->options.logit_adjustment = NULL;
     HNI_TRY(
         hn_loss_proco_scratch(&l->options, 1, l->classes, l->dim, &bytes)); /* before a count that may be nonsense */
-    HNI_TRY(hni_loss_log_prior(&l->base, counts, given, l->classes, function, &l->adjustment));
+    HNI_TRY(hni_loss_log_prior(&l->base, counts, given, l->classes, 1.0, function, &l->adjustment));
     l->options.logit_adjustment = l->adjustment;
     for (int which = 0; which < 2; ++which) {
         l->sum[which] = hni_alloc_zero(context, entries(l) * sizeof *l->sum[which]);

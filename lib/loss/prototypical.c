@@ -112,7 +112,7 @@ static double weigh(void *arg, int64_t i, double lse)
     if (w->labels[i] < 0)
         return 0.0;
     double near = assign(w, i, &total);
-    if (total > 0.0)
+    if (total > 0.0 || isnan(near)) /* shares that are all 0 have no loss, but NaN goes through */
         w->row[i] = w->factor * (total * lse - near);
     return w->weight * total;
 }

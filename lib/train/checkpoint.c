@@ -103,11 +103,13 @@ static hn_status open_latest(hn_checkpoint **out, hn_context *context, const cha
         hni_release_string(context, path);
         if (status != HN_E_FORMAT && status != HN_E_IO)
             return status;
-        hni_log(context, HN_LOG_WARNING, "a checkpoint is passed over: %s", hn_last_error());
+        char sentence[SENTENCE]; /* the caller's log may fail at something itself */
+        (void)snprintf(sentence, sizeof sentence, "%s", hn_last_error());
         if (i == 0) {
-            (void)snprintf(latest, sizeof latest, "%s", hn_last_error());
+            memcpy(latest, sentence, sizeof latest);
             first = status;
         }
+        hni_log(context, HN_LOG_WARNING, "a checkpoint is passed over: %s", sentence);
     }
     if (first == HN_END)
         return HN_END;

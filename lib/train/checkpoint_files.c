@@ -64,8 +64,7 @@ static hn_status take_name(void *user, const char *name)
     const char *rest = rest_of(name, &place);
     if (rest == NULL || *rest != '\0')
         return HN_OK;
-    hni_place *grown = hni_grow(p->context, p->place, &p->capacity, p->count, sizeof *grown,
-                                "hn_checkpoint_open");
+    hni_place *grown = hni_grow(p->context, p->place, &p->capacity, p->count, sizeof *grown, p->function);
     if (grown == NULL)
         return HN_E_NOMEM;
     p->place = grown;
@@ -78,7 +77,7 @@ static hn_status take_name(void *user, const char *name)
 
 hn_status hni_places_list(hni_places *places, hn_context *context, const char *function, const char *directory)
 {
-    *places = (hni_places){.context = context};
+    *places = (hni_places){.context = context, .function = function};
     return hni_directory_each(function, directory, take_name, places);
 }
 

@@ -13,6 +13,7 @@ typedef struct hni_place {
 
 typedef struct hni_places {
     hn_context *context;
+    const char *function; /* begins the sentences */
     hni_place *place; /* the latest first */
     int64_t count, capacity;
 } hni_places;
@@ -24,7 +25,7 @@ char *hni_checkpoint_path(hn_context *context, const char *directory, hni_place 
 hn_status hni_places_list(hni_places *places, hn_context *context, const char *function, const char *directory);
 void hni_places_release(hni_places *places);
 
-/* Takes away the checkpoints beyond the `keep` latest (0: none) of those not later than `last`, and the temporary files of
+/* Takes away the checkpoints beyond the `keep` latest (0: all stay) of those not later than `last`, and the temporary files of
  * writers that are no more. What fails is a warning in the log.                                                         */
 void hni_checkpoint_prune(hn_context *context, const char *function, const char *directory, hni_place last, int64_t keep);
 

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/options.h"
+#include "layer/layer.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -25,6 +26,15 @@ static hn_status check_parts(const hn_hybrid_parts *p)
     HNI_FAIL_IF((p->projection == NULL) != (p->feature_loss == NULL), HN_E_ARG,
                 "hn_hybrid_create: parts have a %s without a %s", p->projection == NULL ? "feature_loss" : "projection",
                 p->projection == NULL ? "projection" : "feature_loss");
+    HNI_FAIL_IF(p->backbone == p->classifier || p->backbone == p->projection || p->classifier == p->projection,
+                HN_E_ARG, "hn_hybrid_create: one layer is two of the parts");
+    HNI_FAIL_IF(p->feature_loss == p->classifier_loss, HN_E_ARG, "hn_hybrid_create: one loss is two of the parts");
+    const hn_layer *layers[] = {p->backbone, p->classifier, p->projection};
+    for (int i = 0; i < 3; ++i)
+        HNI_FAIL_IF(layers[i] != NULL && layers[i]->owned, HN_E_ARG, "hn_hybrid_create: the %s has an owner already",
+                    i == 0   ? "backbone"
+                    : i == 1 ? "classifier"
+                             : "projection");
     return HN_OK;
 }
 
@@ -158,6 +168,9 @@ hn_status hn_hybrid_create(hn_hybrid **out, hn_context *context, const hn_hybrid
         destroy_own(h);
         return status;
     }
+    h->backbone->owned = h->classifier.head->owned = true;
+    if (h->feature.head != NULL)
+        h->feature.head->owned = true;
     *out = h;
     return HN_OK;
 }

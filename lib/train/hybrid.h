@@ -34,6 +34,7 @@ struct hn_hybrid {
     int64_t rows, at_once; /* planned: of a batch, and those that run through the network at once */
     hn_param *params;
     char **names; /* of params that needed a prefix, else NULL */
+    int64_t param_capacity; /* of params and names: their layers may have got more since */
     int64_t param_count, backbone_count, required_count; /* the first backbone_count are the backbone's, the first
                                                           * required_count backbone's and classifier's           */
 };

@@ -60,7 +60,8 @@ static hn_status add_loss(hn_hybrid *h, const hn_loss *loss)
 
 hn_status hni_hybrid_list_params(hn_hybrid *h)
 {
-    size_t n = (size_t)capacity(h);
+    h->param_capacity = capacity(h);
+    const size_t n = (size_t)h->param_capacity;
     h->params = hni_alloc_zero(h->context, n * sizeof *h->params);
     h->names = hni_alloc_zero(h->context, n * sizeof *h->names);
     if (h->params == NULL || h->names == NULL)
@@ -78,7 +79,7 @@ hn_status hni_hybrid_list_params(hn_hybrid *h)
 
 void hni_hybrid_release_params(hn_hybrid *h)
 {
-    size_t n = (size_t)capacity(h);
+    const size_t n = (size_t)h->param_capacity;
     for (size_t i = 0; h->names != NULL && i < n; ++i)
         hni_release_string(h->context, h->names[i]);
     hni_release(h->context, h->names, n * sizeof *h->names);

@@ -55,7 +55,7 @@ hn_status hn_metrics_create(hn_metrics **out, hn_context *context, int32_t class
     m->confusion = confusion_bytes(classes) == 0 ? NULL : hni_alloc_zero(context, confusion_bytes(classes));
     if (m->tallies == NULL || (m->confusion == NULL && confusion_bytes(classes) > 0)) {
         hn_metrics_destroy(m);
-        return hni_no_memory("hn_metrics_create", confusion_bytes(classes));
+        return hni_no_memory("hn_metrics_create", (size_t)classes * sizeof *m->tallies + confusion_bytes(classes));
     }
     for (int32_t c = 0; train_counts != NULL && c < classes; ++c)
         m->tallies[c].train = train_counts[c];
