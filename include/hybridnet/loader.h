@@ -71,7 +71,7 @@ HN_API HN_MUST_CHECK hn_status hn_loader_seek(hn_loader *loader, int64_t epoch, 
  * the loader stays on the batch that failed.                                                                         */
 HN_API HN_MUST_CHECK hn_status hn_loader_next(hn_loader *loader, hn_batch *batch);
 
-/* How many times an image stood in for a corrupt one, batches that are prepared ahead included. Any thread. */
+/* How many times an image stood in for a corrupt one, in the batches that were handed out. Any thread. */
 HN_API int64_t hn_loader_skipped(const hn_loader *loader);
 
 /* Stops the workers. NULL is allowed. */

@@ -236,6 +236,8 @@ hn_status hn_loader_next(hn_loader *l, hn_batch *batch)
         hni_loader_reset(l, l->give_epoch, l->give_batch);
     } else {
         s->state = HNI_SLOT_FREE;
+        atomic_fetch_add_explicit(&l->skipped, atomic_load_explicit(&s->skipped, memory_order_relaxed),
+                                  memory_order_relaxed);
         l->holding = true;
         l->next = (l->next + 1) % l->slot_count;
         l->give_batch++;

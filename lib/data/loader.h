@@ -24,8 +24,9 @@ typedef struct hni_slot {
     hni_slot_state state;
     int64_t epoch, first; /* position of its first image in the epoch */
     int64_t n;
-    int64_t taken, done; /* images given to workers; images finished */
-    hn_tensor images;    /* view of memory, views * n rows */
+    int64_t taken, done;          /* images given to workers; images finished */
+    atomic_int_least64_t skipped; /* corrupt ones for which others stand in */
+    hn_tensor images;             /* view of memory, views * n rows */
     float *memory;
     int32_t *labels; /* [views * batch] */
     int64_t *index;  /* [batch] */
@@ -63,8 +64,8 @@ struct hn_loader {
     int64_t take_epoch, take_batch; /* what the next slot to be opened will hold                                      */
     bool holding;                   /* the caller still reads the slot before `next`                                  */
     bool paused, stopping;
-    int32_t busy, workers; /* workers at an image; workers started */
-    atomic_int_least64_t skipped;
+    int32_t busy, workers;        /* workers at an image; workers started */
+    atomic_int_least64_t skipped; /* of the batches that were handed out */
     pthread_mutex_t lock;
     pthread_cond_t changed;
     pthread_t threads[HNI_LOADER_MAX_WORKERS];

@@ -143,7 +143,7 @@ static hn_status read_image(hn_loader *l, hni_maker *m, hni_slot *s, int64_t i, 
         if (next == first) /* none of the class can be read */
             return status;
         hni_log(l->context, HN_LOG_WARNING, "skipped: %s", hn_last_error());
-        atomic_fetch_add_explicit(&l->skipped, 1, memory_order_relaxed);
+        atomic_fetch_add_explicit(&s->skipped, 1, memory_order_relaxed);
         s->index[i] = next;
     }
 }

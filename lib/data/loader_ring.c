@@ -31,6 +31,7 @@ static void open_slot(hn_loader *l, hni_slot *s)
     s->first = l->take_batch * l->options.batch;
     s->n = length - s->first < l->options.batch ? length - s->first : l->options.batch;
     s->taken = s->done = 0;
+    atomic_store_explicit(&s->skipped, 0, memory_order_relaxed);
     s->failed = s->n;
     s->images.desc.dim[0] = s->n * l->options.views;
     s->status = hn_sampler_seek(l->sampler, s->epoch, s->first);
