@@ -20,7 +20,9 @@ typedef struct hn_image_shape {
 /* The caller's own source. */
 typedef struct hn_dataset_ops {
     size_t struct_size;
-    /* Writes image `index` (height * width * channels bytes); called from several threads at once. */
+    /* Writes image `index` (height * width * channels bytes); called from several threads at once. Returns HN_OK or a negative
+     * status, which the reader gets with a sentence of the library's (a positive one as HN_E_STATE); an image of which it is
+     * HN_E_IO or HN_E_FORMAT a loader may skip (hn_loader_options.on_corrupt).                                        */
     hn_status (*read)(void *user, int64_t index, uint8_t *pixels);
     /* Called once when the last reference goes; may be NULL. */
     void (*release)(void *user);
@@ -31,12 +33,13 @@ HN_BEGIN_DECLS
 /* ---- sources: *out is one reference, the caller's to release; it must go before the context ---- */
 
 /* Images through the caller's functions. labels: [n] in [0, classes), copied. On HN_OK user is released with the last
- * reference; on failure it stays the caller's.                                                                         */
+ * reference; on failure it stays the caller's. HN_E_ARG, HN_E_SHAPE, HN_E_LABEL (negative labels, too), HN_E_NOMEM.      */
 HN_API HN_MUST_CHECK hn_status hn_dataset_create_custom(hn_dataset **out, hn_context *context, const hn_image_shape *shape,
                                                         const int32_t *labels, int64_t n, int32_t classes,
                                                         const hn_dataset_ops *ops, void *user);
 
-/* Images in the caller's memory, n x H x W x C bytes, borrowed: they must outlive the dataset. labels are copied. */
+/* Images in the caller's memory, n x H x W x C bytes, borrowed: they must outlive the dataset. labels are copied. Statuses
+ * as hn_dataset_create_custom.                                                                                         */
 HN_API HN_MUST_CHECK hn_status hn_dataset_create_memory(hn_dataset **out, hn_context *context,
                                                         const hn_image_shape *shape, const uint8_t *pixels,
                                                         const int32_t *labels, int64_t n, int32_t classes);

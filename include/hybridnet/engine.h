@@ -6,9 +6,10 @@
 #include <hybridnet/types.h>
 
 enum {
-    HN_ENGINE_AUTO = 0,   /* for each convolution whoever is the fastest in bench/README.md: direct's own kernels, in f32 from
-                             8 channels on and in bf16 up to 64 on CPUs with AVX512-BF16 and no AMX; else onednn if it
-                             is there; else direct                                                                   */
+    HN_ENGINE_AUTO = 0,   /* for each convolution whoever is the fastest in bench/README.md. 3x3 with stride 1: direct's own
+                             kernels, in f32 with 8 channels or more on both sides whose product is at most 131,072, in
+                             bf16 up to 64 channels on CPUs with AVX512-BF16 and no AMX. Else onednn if it is there; else
+                             direct                                                                                    */
     HN_ENGINE_CBLAS = 1,  /* column matrices and BLAS; every convolution of f32, everywhere                            */
     HN_ENGINE_DIRECT = 2, /* kernels of this library's own. f32: 3x3 with stride 1 and padding up to 2 by Winograd's minimal
                              filtering (Lavin and Gray 2016, F(2x2, 3x3)), for AVX-512, AVX2 and any CPU; the others as

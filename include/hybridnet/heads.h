@@ -10,7 +10,7 @@ typedef struct hn_projection_options {
     int64_t in;        /* width of the backbone's output, > 0                              */
     int64_t hidden;    /* 0 (default): as wide as in                                       */
     int64_t out;       /* width of the embeddings; default 128                             */
-    int32_t batchnorm; /* nonzero: batch norm before the ReLU; default 0                   */
+    int32_t batchnorm; /* nonzero: batch norm before the ReLU, which wants batches of two rows or more; default 0 */
     int32_t normalize; /* nonzero: L2-normalised output; default 0, the losses do it       */
 } hn_projection_options;
 

@@ -67,7 +67,8 @@ HN_API void hn_hybrid_options_init(hn_hybrid_options *options, size_t struct_siz
 
 /* Puts the parts together: executors, optimizer over all parameters. On failure the parts stay the caller's.
  * Parameters are listed as the backbone's own names, "fc." + the classifier's, "projection." + the projection's, and the
- * losses' own ("prototypes", "centers"); two of one name are HN_E_ARG. Heads put out f32 rows x width. HN_E_SHAPE if the
+ * losses' own ("prototypes", "centers"); two of one name are HN_E_ARG, and so is a layer or loss that is two of the parts, or a
+ * layer that has an owner already. Heads put out f32 rows x width. HN_E_SHAPE if the
  * parts do not fit each other, HN_E_ARG, HN_E_NOMEM.                                                                    */
 HN_API HN_MUST_CHECK hn_status hn_hybrid_create(hn_hybrid **out, hn_context *context, const hn_hybrid_parts *parts,
                                                 const hn_hybrid_options *options);
@@ -86,11 +87,12 @@ HN_API HN_MUST_CHECK hn_status hn_hybrid_init_params(hn_hybrid *hybrid, const hn
 HN_API HN_MUST_CHECK hn_status hn_hybrid_step(hn_hybrid *hybrid, const hn_batch *feature, const hn_batch *classifier,
                                               double alpha, double lr, hn_hybrid_losses *losses);
 
-/* Logits of n images (f32, n x H x W x C, n from 1 to the planned N) in inference mode; logits: n x classes. */
+/* Logits of n images (f32, n x H x W x C, n from 1 to the planned N) in inference mode; logits: n x classes. HN_E_ARG,
+ * HN_E_SHAPE before anything is written; after a failure of the network itself (hn_exec_forward's) logits are undefined.  */
 HN_API HN_MUST_CHECK hn_status hn_hybrid_predict(hn_hybrid *hybrid, const hn_tensor *images, hn_matf *logits);
 
 /* What the backbone makes of n images in inference mode: features to look at, or to classify anew (decoupled.h); features:
- * n x hn_hybrid_feature_dim. HN_E_SHAPE if the backbone's output is not f32 rows x width.                              */
+ * n x hn_hybrid_feature_dim. HN_E_SHAPE if the backbone's output is not f32 rows x width; else as hn_hybrid_predict.     */
 HN_API HN_MUST_CHECK hn_status hn_hybrid_features(hn_hybrid *hybrid, const hn_tensor *images, hn_matf *features);
 /* Columns of the backbone's output; 0 for NULL, and where it is not f32 rows x width. */
 HN_API int64_t hn_hybrid_feature_dim(const hn_hybrid *hybrid);
@@ -101,8 +103,9 @@ HN_API int64_t hn_hybrid_feature_dim(const hn_hybrid *hybrid);
  * HN_E_NOMEM.                                                                                                          */
 HN_API HN_MUST_CHECK hn_status hn_hybrid_freeze_backbone(hn_hybrid *hybrid, int32_t frozen);
 
-/* Adds the predictions for one epoch of a loader (one view, no random augmentation) to metrics. After a failure metrics has the
- * batches before it, and the loader stands in the middle of the epoch: reset the one, seek the other.                  */
+/* Adds the predictions for what is left of the loader's epoch (one view, no random augmentation) to metrics: all of it where
+ * the loader is new, has given HN_END or was sought to a batch 0. After a failure metrics has the batches before it, and the
+ * loader stands in the middle of the epoch: reset the one, seek the other.                                             */
 HN_API HN_MUST_CHECK hn_status hn_hybrid_evaluate(hn_hybrid *hybrid, hn_loader *loader, hn_metrics *metrics);
 
 /* The classifier, borrowed: for hn_layer_init_params before a second stage, or to read its weights. */

@@ -68,7 +68,8 @@ enum {
     HN_LAYER_CAST = 4         /* the layer changes the element type and nothing else                         */
 };
 
-/* The functions of one kind of layer; a static const table. Functions return HN_OK or a negative status.
+/* The functions of one kind of layer; a static const table. Functions return HN_OK or a negative status, which gets a sentence
+ * of the library's that names kind and function (any other status is a failure, HN_E_STATE).
  * During calls `self` must not change, except for parameters' gradients and, in training, buffers.          */
 typedef struct hn_layer_ops {
     size_t struct_size;
@@ -103,7 +104,7 @@ HN_API HN_MUST_CHECK hn_status hn_layer_add_param(hn_layer *layer, const char *n
 
 /* Takes ownership of child (on HN_OK only) and lists its parameters as "NAME.PARAMETER" after those there are, or under
  * their own names if name is "". The child must be complete: parameters it gets later are not seen. HN_E_ARG for a
- * parameter name that exists already.                                                                                  */
+ * parameter name that exists already, and for a child that has an owner (a layer or a network) or that holds the layer.  */
 HN_API HN_MUST_CHECK hn_status hn_layer_add_child(hn_layer *layer, const char *name, hn_layer *child);
 
 /* Draws initial values for all parameters, children included, from streams derived from rng and the children's order
@@ -118,8 +119,8 @@ HN_API HN_MUST_CHECK hn_status hn_layer_param(const hn_layer *layer, int64_t ind
 HN_API int64_t hn_layer_param_total(const hn_layer *layer);
 
 /* For layers made of others: the child's own plan, forward and backward, with memory cut from the parent's.
- * plan: struct_size is set here; HN_E_ARG for a mode that does not exist or num_threads < 1. call: struct_size must be set.
- * Other statuses are the child's.
+ * plan: struct_size is set here; HN_E_ARG for a mode that does not exist or num_threads < 1, HN_E_SHAPE for one that wants
+ * more than 2^48 bytes. call: its struct_size must be set, else HN_E_ARG. Other statuses are the child's.
  * forward and backward send their two events to the trace of the call's context, if it has one.                       */
 HN_API HN_MUST_CHECK hn_status hn_layer_plan_call(const hn_layer *layer, const hn_desc *input, int32_t mode,
                                                   int32_t num_threads, hn_layer_plan *plan);
@@ -133,7 +134,8 @@ HN_API int32_t hn_layer_can_add(const hn_layer *layer);
 
 /* The table's kind; borrowed. */
 HN_API const char *hn_layer_kind(const hn_layer *layer);
-/* Shape of the output for an input of this desc. HN_E_SHAPE if the layer cannot take it. */
+/* Shape of the output for an input of this desc. HN_E_SHAPE if the layer cannot take it, HN_E_UNSUPPORTED and HN_E_STATE as
+ * hn_exec_create, HN_E_ARG.                                                                                            */
 HN_API HN_MUST_CHECK hn_status hn_layer_output(const hn_layer *layer, const hn_desc *input, hn_desc *output);
 
 /* Destroys the layer, its parameters and its children. NULL is allowed; executors must be gone. */

@@ -63,7 +63,9 @@ HN_API void hn_residual_options_init(hn_residual_options *options, size_t struct
 HN_API HN_MUST_CHECK hn_status hn_conv2d_create(hn_layer **out, hn_context *context, const hn_conv2d_options *options);
 
 /* Batch normalisation over all but the last dimension (Ioffe and Szegedy 2015). "weight" (1), "bias" (0) without weight
- * decay unless asked for by the optimizer, buffers "running_mean" (0), "running_var" (1).                              */
+ * decay unless asked for by the optimizer, buffers "running_mean" (0), "running_var" (1). In training it wants two or more
+ * values a channel, else HN_E_SHAPE: a last batch of one image fails where rows are normalised, or images that have shrunk
+ * to 1 x 1 (hn_loader_options.drop_last leaves it out).                                                                */
 HN_API HN_MUST_CHECK hn_status hn_batchnorm_create(hn_layer **out, hn_context *context, int64_t channels,
                                                    const hn_batchnorm_options *options);
 

@@ -39,7 +39,7 @@ HN_BEGIN_DECLS
  * destroy.                                                                                                          */
 HN_API HN_MUST_CHECK hn_status hn_loss_create_ce(hn_loss **out, hn_context *context, int64_t classes,
                                                  const hn_loss_ce_options *options);
-/* SC as an object: any number of rows and columns. */
+/* SC as an object: any number of columns, and of rows, a multiple of options->views. */
 HN_API HN_MUST_CHECK hn_status hn_loss_create_sc(hn_loss **out, hn_context *context, const hn_loss_sc_options *options);
 /* Prototypes: classes * prototypes_per_class x dim, one learnable parameter named "prototypes", all zero until
  * hn_loss_init_params. HN_ASSIGN_GIVEN, an array for the rows of one call, is for hn_loss_psc alone: HN_E_ARG.    */
@@ -94,12 +94,15 @@ HN_API HN_MUST_CHECK hn_status hn_loss_init_params(hn_loss *loss, const hn_rng *
 HN_API HN_MUST_CHECK hn_status hn_loss_set_params(hn_loss *loss, const hn_cmatf *values);
 
 /* Applies the loss to input (f32, rows x columns: logits for CE, embeddings for the contrastive losses).
- *   labels   [rows]
+ *   labels   [rows]; of SC with V views the first rows / V of them are read, one an image, which suits hn_batch's with
+ *            HN_VIEW_MAJOR. Not NULL: NT-Xent is for hn_loss_sc alone.
  *   scale    multiplies every gradient (and not the value)
  *   value    the reduced loss; may be NULL
  *   dinput   overwritten with scale * d(loss)/d(input); same shape as input; may be NULL: then no gradient
  *            is computed at all. Prototype gradients are added to the parameter's grad.
- * Allocates scratch when the number of rows first grows, and never again below it.                          */
+ * Allocates scratch when the number of rows first grows, and never again below it.
+ * HN_E_ARG, HN_E_SHAPE, HN_E_LABEL (a label that is none of the classes), HN_E_NONFINITE (with check_finite), HN_E_STATE
+ * (a loss that hn_loss_init_params has to make ready), HN_E_NOMEM; on failure nothing has changed.                   */
 HN_API HN_MUST_CHECK hn_status hn_loss_apply(hn_loss *loss, const hn_tensor *input, const int32_t *labels, float scale,
                                              double *value, hn_tensor *dinput);
 

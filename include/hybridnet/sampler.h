@@ -11,7 +11,8 @@ typedef struct hn_sampler hn_sampler;
 enum {
     HN_SAMPLER_INSTANCE_BALANCED = 0,     /* a new permutation of all images every epoch                                  */
     HN_SAMPLER_CLASS_BALANCED = 1,        /* class-aware: every class once a cycle in a new order, every image of a class
-                                             once before any repeats (Kang et al. 2020, as in OLTR's code)                 */
+                                             once before any repeats within the epoch (Kang et al. 2020; in OLTR's code an
+                                             epoch goes on where the last one ended)                                      */
     HN_SAMPLER_CLASS_BALANCED_RANDOM = 2, /* class uniform, image uniform in it, both with replacement (BBN, Zhou et al.
                                              2020)                                                                        */
     HN_SAMPLER_SQUARE_ROOT = 3,           /* class with probability ~ sqrt(n_c), image uniform (Kang et al. 2020)          */
