@@ -203,6 +203,13 @@ int report_result(const struct run *run, const struct outcome *outcome)
         print_result(outcome, seconds, mib);
     char arch[32];
     snprintf(arch, sizeof arch, "resnet%d", (int)options_depth(&run->options));
+    if (outcome->best_epoch > 0) {
+        event_begin(run->log, "best");
+        event_integer(run->log, "epoch", outcome->best_epoch);
+        log_scores(run->log, &outcome->best);
+        if (event_end(run->log) != 0)
+            return -1;
+    }
     event_begin(run->log, "result");
     event_text(run->log, "method", options_method(&run->options)->name);
     event_text(run->log, "arch", arch);

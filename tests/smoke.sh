@@ -307,6 +307,8 @@ small --method ce --epochs 4 --validation 0.2 --log validation.log --save first.
 expect "best_epoch" "$(field validation.log result best_epoch)" '[1-4]'
 best=$(sed -n 's/.*"event":"epoch".*"validation":\([0-9.]*\).*/\1/p' validation.log | sort -g | tail -n 1)
 expect "best_validation" "$(field validation.log result best_validation)" "$best"
+expect "the best epoch's scores" "$(field validation.log best macro_f1)" \
+    "$(sed -n "s/.*\"event\":\"epoch\",\"epoch\":$(field validation.log best epoch),.*\"macro_f1\":\([0-9.]*\).*/\1/p" validation.log)"
 [ "$(field validation.log start train_images)" -lt "$(field plain.log start train_images)" ] ||
     fail "--validation holds nothing out"
 for stage in crt lws tau ncm; do
