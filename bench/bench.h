@@ -18,6 +18,14 @@ static inline double bench_now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
+/* Seconds of all the process' threads on CPUs. */
+static inline double bench_cpu_now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
 /* Ends the program with the library's sentence if the status is a failure. */
 static inline void bench_ok(hn_status status)
 {

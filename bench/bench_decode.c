@@ -64,13 +64,6 @@ static settings parse(int argc, char **argv)
     return s;
 }
 
-static double cpu_now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 /* ---- libjpeg alone ---------------------------------------------------------------------------------------------------- */
 
 typedef struct file {
@@ -122,7 +115,7 @@ static files read_files(const char *directory)
 /* CPU seconds of decoding all files. */
 static double decode_all(const files *f, unsigned char **pixels, size_t *room)
 {
-    const double start = cpu_now();
+    const double start = bench_cpu_now();
     for (size_t i = 0; i < f->count; ++i) {
         struct jpeg_decompress_struct jpeg;
         struct jpeg_error_mgr errors;
@@ -142,7 +135,7 @@ static double decode_all(const files *f, unsigned char **pixels, size_t *room)
         (void)jpeg_finish_decompress(&jpeg);
         jpeg_destroy_decompress(&jpeg);
     }
-    return cpu_now() - start;
+    return bench_cpu_now() - start;
 }
 
 /* ---- the loader ------------------------------------------------------------------------------------------------------- */
@@ -176,13 +169,13 @@ static hn_loader *open_loader(hn_context *context, hn_dataset *set, const settin
 /* Seconds of one epoch, of the process's CPUs and of the clock. */
 static void load_all(hn_loader *loader, double *cpu, double *wall)
 {
-    const double cpu_start = cpu_now(), wall_start = bench_now();
+    const double cpu_start = bench_cpu_now(), wall_start = bench_now();
     hn_status status = HN_OK;
     while (status == HN_OK) {
         hn_batch batch = {.struct_size = sizeof batch};
         bench_ok(status = hn_loader_next(loader, &batch));
     }
-    *cpu = cpu_now() - cpu_start;
+    *cpu = bench_cpu_now() - cpu_start;
     *wall = bench_now() - wall_start;
 }
 

@@ -20,7 +20,7 @@ add_test(NAME abi.layout COMMAND test_abi_layout)
 set_tests_properties(abi.layout PROPERTIES LABELS abi)
 
 # The programs, run as their users run them.
-foreach(program custom_trainer pipeline bench_step bench_loss bench_memory bench_loader bench_conv bench_decode)
+foreach(program custom_trainer pipeline bench_step bench_loss bench_memory bench_loader bench_open bench_conv bench_decode)
   if(TARGET ${program})
     hn_script_test(smoke.${program} smoke ${CMAKE_CURRENT_SOURCE_DIR}/smoke_program.sh $<TARGET_FILE:${program}>)
     set_tests_properties(smoke.${program} PROPERTIES ENVIRONMENT "OPENBLAS_NUM_THREADS=1")

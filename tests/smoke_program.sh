@@ -34,6 +34,13 @@ bench_loss)
     prints "\"name\": \"psc\".*\"seconds\": $rate.*\"ratio\": [0-9].*\"value\": [0-9]" \
         --loss psc --n 300 --classes 50 --dim 16 --repeats 1
     ;;
+bench_open)
+    for i in 3 0 2; do echo "a/$i.jpg $i"; done >list.txt
+    prints '"images": 3, "classes": 4, "seconds": .*"library_bytes": [1-9].*"peak_bytes": [1-9]' image-list . list.txt
+    status=0
+    "$program" image-list . >output 2>error || status=$?
+    [ $status -eq 2 ] || fail "without a list: status $status"
+    ;;
 bench_memory)
     prints '"micro_batch": 3.*"peak_bytes": [1-9].*"value": [0-9]' \
         --arch resnet18 --side 32 --batch 4 --classes 20 --micro-batch 3

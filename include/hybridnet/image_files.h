@@ -17,7 +17,7 @@
  *
  * The images of these sets differ in size: hn_dataset_shape says 0 x 0 x 3, hn_dataset_read is HN_E_SHAPE, and loaders
  * crop and resize (loader.h). Subsets and long tails of them are made as of any set. A path costs about its length in
- * memory: the 437,513 of iNaturalist 2018 take 40 MiB. What the libraries that decode need for themselves (libjpeg,
+ * memory: 437,513 of them, as iNaturalist 2018 has, take 32 MiB. What the libraries that decode need for themselves (libjpeg,
  * jansson) does not come from the context's allocator.
  *
  * Functions: *out is one reference, the caller's to release before the context; strings are copied. Any thread.       */
