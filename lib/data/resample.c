@@ -10,7 +10,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { PRECISION = 22, HALF = 1 << (PRECISION - 1), BLOCK = 64, ROWS = 4 };
+enum { PRECISION = 22, HALF = 1 << (PRECISION - 1), BLOCK = 64, ROWS = 4, PIXEL = 4 };
 
 /* For each output coordinate: the first input coordinate, how many, and their weights. */
 typedef struct axis {
@@ -32,15 +32,22 @@ static size_t axis_bytes(int64_t length, int64_t out)
     return hni_round_up((size_t)out * (size_t)(2 + axis_taps((double)length, out)) * sizeof(int32_t));
 }
 
-/* ROWS rows as 32-bit values, which vectors load without taking them apart; behind each what weights of 0 are for. */
-static int64_t pitch_of(int64_t width, int64_t channels, int64_t taps)
+/* One row as 32-bit values, which vectors load without taking them apart; then ROWS rows of them, their pixels beside each
+ * other: [width + taps][ROWS][PIXEL]. Behind the width stands what weights of 0 are for; a pixel's last values may be the
+ * next one's.                                                                                                         */
+static int64_t line_values(int64_t width, int64_t channels)
 {
-    return (width + taps) * channels + 4;
+    return width * channels + PIXEL;
+}
+
+static int64_t wide_values(int64_t width, int64_t taps)
+{
+    return (width + taps) * ROWS * PIXEL;
 }
 
 static size_t wide_bytes(int64_t width, int64_t channels, int64_t taps)
 {
-    return hni_round_up((size_t)(ROWS * pitch_of(width, channels, taps)) * sizeof(int32_t));
+    return hni_round_up((size_t)(wide_values(width, taps) + line_values(width, channels)) * sizeof(int32_t));
 }
 
 size_t hni_resample_scratch(int64_t height, int64_t width, int64_t channels, int64_t out_height, int64_t out_width)
@@ -92,73 +99,77 @@ static uint8_t narrow(int32_t sum)
     return (uint8_t)(sum >> PRECISION);
 }
 
-typedef uint8_t bytes4 __attribute__((vector_size(4)));
-typedef int32_t words4 __attribute__((vector_size(16)));
+typedef int32_t words8 __attribute__((vector_size(32)));
 
-static inline words4 load4(const int32_t *p)
+/* Up to BLOCK output pixels, from the x-th on, of ROWS rows at once: wide -> pixels [count][ROWS][PIXEL]. A vector holds the
+ * pixels of two rows. All sums are narrowed in a loop of their own: compilers take a single vector apart for that.     */
+HNI_CLONES static void pass_rows(const axis *a, const int32_t *wide, int64_t x, int64_t count, int64_t out_width,
+                                 bool mirror, uint8_t *restrict pixels)
 {
-    words4 values;
-    memcpy(&values, p, sizeof values);
-    return values;
-}
-
-/* One pixel; room: whether a fourth byte may follow, which the next pixel will write over. */
-static inline void store(words4 sum, int64_t channels, bool room, uint8_t *out)
-{
-    const bytes4 pixel = __builtin_convertvector(sum >> PRECISION, bytes4);
-    if (room)
-        memcpy(out, &pixel, sizeof pixel);
-    else
-        for (int64_t c = 0; c < channels; ++c)
-            out[c] = pixel[c];
-}
-
-/* ROWS rows at once, each a row of `wide`, `pitch` values apart; a vector holds the channels of one pixel. out[r]:
- * out_width x channels bytes, mirrored from the last pixel on.                                                          */
-HNI_CLONES static void pass_rows(const axis *a, const int32_t *wide, int64_t pitch, int64_t channels,
-                                 uint8_t *const *out, int64_t out_width, bool mirror)
-{
-    const words4 half = {HALF, HALF, HALF, HALF};
-    for (int64_t x = 0; x < out_width; ++x) {
-        const int64_t o = mirror ? out_width - 1 - x : x;
-        const int32_t *p = wide + a->first[o] * channels, *w = a->weight + o * a->taps;
-        words4 sum0 = half, sum1 = half, sum2 = half, sum3 = half;
-        for (int64_t t = 0; t < a->most; ++t, p += channels) { /* as many for all: the loop's end can be foreseen */
-            const words4 weight = {w[t], w[t], w[t], w[t]};
-            sum0 += weight * load4(p);
-            sum1 += weight * load4(p + pitch);
-            sum2 += weight * load4(p + 2 * pitch);
-            sum3 += weight * load4(p + 3 * pitch);
+    const words8 half = {HALF, HALF, HALF, HALF, HALF, HALF, HALF, HALF};
+    int32_t sums[BLOCK * ROWS * PIXEL];
+    for (int64_t i = 0; i < count; ++i) {
+        const int64_t o = mirror ? out_width - 1 - x - i : x + i;
+        const int32_t *p = wide + (int64_t)a->first[o] * ROWS * PIXEL, *w = a->weight + o * a->taps;
+        words8 upper = half, lower = half, first, second;
+        for (int64_t t = 0; t < a->most; ++t, p += ROWS * PIXEL) { /* as many for all: the loop's end can be foreseen */
+            memcpy(&first, p, sizeof first);
+            memcpy(&second, p + 2 * PIXEL, sizeof second);
+            upper += w[t] * first;
+            lower += w[t] * second;
         }
-        const bool room = x + 4 <= out_width;
-        store(sum0, channels, room, out[0] + x * channels);
-        store(sum1, channels, room, out[1] + x * channels);
-        store(sum2, channels, room, out[2] + x * channels);
-        store(sum3, channels, room, out[3] + x * channels);
+        memcpy(sums + i * ROWS * PIXEL, &upper, sizeof upper);
+        memcpy(sums + i * ROWS * PIXEL + 2 * PIXEL, &lower, sizeof lower);
     }
+    for (int64_t i = 0; i < count * ROWS * PIXEL; ++i)
+        pixels[i] = narrow(sums[i]);
 }
 
-HNI_CLONES static void widen(const uint8_t *restrict from, int64_t n, int32_t *restrict to)
+/* pixels -> out[r], from the x-th pixel on: the bytes behind a pixel's own are written over by the next. */
+static void put_rows(const uint8_t *pixels, int64_t x, int64_t count, int64_t out_width, int64_t channels,
+                     uint8_t *const *out)
+{
+    for (int64_t r = 0; r < ROWS; ++r)
+        for (int64_t i = 0; i < count; ++i) {
+            const uint8_t *from = pixels + (i * ROWS + r) * PIXEL;
+            uint8_t *to = out[r] + (x + i) * channels;
+            if (x + i + PIXEL <= out_width)
+                memcpy(to, from, PIXEL);
+            else
+                memcpy(to, from, (size_t)channels);
+        }
+}
+
+/* One row of n values into its place in wide. line: n + PIXEL values. */
+HNI_CLONES static void widen(const uint8_t *restrict from, int64_t n, int64_t channels, int32_t *restrict line,
+                             int32_t *restrict wide)
 {
     for (int64_t i = 0; i < n; ++i)
-        to[i] = from[i];
+        line[i] = from[i];
+    for (int64_t i = 0; i < n; i += channels, wide += ROWS * PIXEL)
+        memcpy(wide, line + i, PIXEL * sizeof *wide);
 }
 
-/* rows: n values each, `stride` bytes apart -> out: out_width x channels each. wide: ROWS x pitch. */
+/* rows: n values each, `stride` bytes apart -> out: out_width x channels each. wide: of wide_bytes. */
 static void pass_all_rows(const axis *a, const uint8_t *from, int64_t stride, int64_t rows, int64_t n, int64_t channels,
                           uint8_t *out, int64_t out_width, bool mirror, int32_t *wide)
 {
-    const int64_t pitch = pitch_of(n / channels, channels, a->taps);
-    uint8_t *to[ROWS];
-    for (int64_t r = 0; r < ROWS; ++r)
-        memset(wide + r * pitch + n, 0, (size_t)(pitch - n) * sizeof *wide);
+    const int64_t behind = n / channels * ROWS * PIXEL, all = wide_values(n / channels, a->taps);
+    int32_t *line = wide + all;
+    uint8_t *to[ROWS], pixels[BLOCK * ROWS * PIXEL];
+    memset(wide + behind, 0, (size_t)(all - behind) * sizeof *wide);
+    memset(line + n, 0, PIXEL * sizeof *line);
     for (int64_t row = 0; row < rows; row += ROWS) {
         for (int64_t r = 0; r < ROWS; ++r) { /* past the last row: the last one again */
-            int64_t at = hni_min(row + r, rows - 1);
-            widen(from + at * stride, n, wide + r * pitch);
+            const int64_t at = hni_min(row + r, rows - 1);
+            widen(from + at * stride, n, channels, line, wide + r * PIXEL);
             to[r] = out + at * out_width * channels;
         }
-        pass_rows(a, wide, pitch, channels, to, out_width, mirror);
+        for (int64_t x = 0; x < out_width; x += BLOCK) {
+            const int64_t count = hni_min(out_width - x, BLOCK);
+            pass_rows(a, wide, x, count, out_width, mirror, pixels);
+            put_rows(pixels, x, count, out_width, channels, to);
+        }
     }
 }
 
