@@ -124,7 +124,7 @@ static hn_status save(struct run *run, const struct course *course, const struct
 {
     const struct options *o = &run->options;
     const hn_training training = training_of(run, course);
-    char course_text[TEXT], best_text[TEXT], data[TEXT], log_bytes[TEXT], seconds[TEXT], tests[TEXT];
+    char course_text[TEXT], best_text[TEXT], data[TEXT], log_bytes[TEXT], log_hash[TEXT], seconds[TEXT], tests[TEXT];
     char *options = options_text(o);
     if (options == NULL) {
         complain("not enough memory for the options of a checkpoint");
@@ -132,12 +132,14 @@ static hn_status save(struct run *run, const struct course *course, const struct
     }
     write_course(*course, run->left_out, outcome, course_text, best_text);
     describe_data(run, data, sizeof data);
-    snprintf(log_bytes, sizeof log_bytes, "%" PRId64, event_log_sync(run->log));
+    const struct log_part log = event_log_sync(run->log);
+    snprintf(log_bytes, sizeof log_bytes, "%" PRId64, log.bytes);
+    snprintf(log_hash, sizeof log_hash, "%016" PRIx64, log.hash);
     snprintf(seconds, sizeof seconds, "%a", now() - run->started);
     snprintf(tests, sizeof tests, "%" PRId64 " %" PRId64, tests_of(run->data.testing), tests_of(run->data.validation));
     const hn_metadata metadata[] = {{"options", options}, {"course", course_text},  {"best", best_text},
-                                    {"data", data},       {"log_bytes", log_bytes}, {"seconds", seconds},
-                                    {"tests", tests}};
+                                    {"data", data},       {"log_bytes", log_bytes}, {"log_hash", log_hash},
+                                    {"seconds", seconds}, {"tests", tests}};
     hn_status status = hn_checkpoint_save(&training, o->checkpoint, o->keep, metadata,
                                           (int64_t)(sizeof metadata / sizeof metadata[0]));
     free(options);

@@ -1,7 +1,6 @@
 /* options.c -- how the options of option_rows.c are read, and what "auto" means. */
 #include "options.h"
 
-#include "log.h"
 #include "recipe.h"
 #include "resume.h"
 
@@ -159,18 +158,18 @@ static bool asks(const struct options *o)
 /* What recipe and command line have to change: the defaults, or what the training in the checkpoint was begun with. */
 static int begin(struct options *o, const struct options *asked)
 {
-    int64_t log_bytes = 0;
+    struct log_part log_kept = {0, 0};
     if (option_table_defaults(option_rows, option_row_count, o) != 0)
         return -1;
     if (asked->checkpoint == NULL || (asked->print_recipe && !asked->resume))
         return 0;
-    const int code = resume_look(asked, &o->begun_text, &log_bytes);
+    const int code = resume_look(asked, &o->begun_text, &log_kept);
     if (code != 0 || o->begun_text == NULL)
         return code;
     if (recipe_apply_text(asked->checkpoint, o->begun_text, option_rows, option_row_count, o) != 0)
         return -2;
     o->resumed = true;
-    o->log_bytes = log_bytes;
+    o->log_kept = log_kept;
     return 0;
 }
 
@@ -203,7 +202,7 @@ static int read_all(struct options *o, int argc, char **argv)
         return code;
     decide(o);
     if (o->resumed && !same_file(o->log, begun.log)) /* then it is a new one */
-        o->log_bytes = 0;
+        o->log_kept = (struct log_part){0, 0};
     return o->resumed ? resume_check(option_rows, option_row_count, &begun, o) : 0;
 }
 

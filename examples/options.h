@@ -2,9 +2,8 @@
 #ifndef OPTIONS_H
 #define OPTIONS_H
 
+#include "log.h"
 #include "option_table.h"
-
-struct event_log;
 
 /* In the order of the table's choices. */
 enum dataset_name { FASHION_MNIST, CIFAR10, CIFAR100, SYNTHETIC, IMAGE_FOLDER, IMAGE_LIST, INATURALIST };
@@ -90,7 +89,7 @@ struct options {
     int64_t checkpoint_every, keep;
     bool resume;
     bool resumed;                   /* there is a checkpoint to go on from             */
-    int64_t log_bytes;              /* of the log, to be kept then                     */
+    struct log_part log_kept;       /* what the log has to begin with then             */
     char *recipe_text, *begun_text; /* what texts may point into                       */
     bool print_recipe;
     bool eval_only;

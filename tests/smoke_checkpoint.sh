@@ -221,6 +221,20 @@ cp d.log before.log
 refused 1 "none of the checkpoints in ck is whole" --checkpoint ck --resume
 cmp d.log before.log || fail "a refused --resume has changed the log"
 
+# ---- a log of another training stays as it is ------------------------------------------------------------------------
+rm -rf ck
+small --epochs 1 --checkpoint ck --log shared.log
+small --seed 2 --log shared.log --log-steps 5 # a longer one
+cp shared.log before.log
+refused 1 "shared.log cannot be gone on with: it is not the log of this training; name a new --log" \
+    --epochs 1 --checkpoint ck --resume
+cmp shared.log before.log || fail "another training's log was changed"
+head -n 1 before.log >shared.log
+refused 1 "it is shorter than when the checkpoint was written" --epochs 1 --checkpoint ck --resume
+resume ck --log anew.log || fail "--resume with a new log: status $?"
+resume ck --log anew.log || fail "--resume with another log, again: status $?"
+grep -q '"event":"start"' anew.log || fail "a new log of a training that goes on has no start"
+
 # ---- directories that cannot be written in ---------------------------------------------------------------------------
 : >file
 refused 1 "--checkpoint is file" --checkpoint file

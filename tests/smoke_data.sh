@@ -58,6 +58,35 @@ grep -qF '"class_counts":[10,10,10,10,10,5,5,5,5,5]' step.log || fail "step: $(g
 distinct "weights of other subsets" legacy.safetensors own.safetensors seed.safetensors legacy_seed.safetensors \
     step.safetensors
 
+# ---- a run that cannot begin, or go on, leaves logs as they are -----------------------------------------------------
+# unlogged TEXT OPTIONS...: it fails with the text, and the logs stay.
+unlogged() {
+    text=$1 got=0
+    shift
+    on cifar10 --imbalance 2 "$@" >output 2>&1 || got=$?
+    expect "status of $*" $got 1
+    grep -qF -e "$text" output || fail "$*: no '$text' in: $(cat output)"
+    for log in run other; do
+        cmp $log.before $log.log || fail "$*: $log.log was changed"
+    done
+}
+on cifar10 --imbalance 2 --checkpoint ck --log run.log
+cp run.log run.before
+on cifar10 --imbalance 2 --log other.log
+cp other.log other.before
+mv cifar10 gone
+unlogged "data_batch_1.bin" --checkpoint ck --resume --log run.log
+unlogged "data_batch_1.bin" --checkpoint ck --resume --log other.log
+unlogged "data_batch_1.bin" --log other.log
+cp -r gone cifar10
+images 0 30 10 1 3 32 >cifar10/data_batch_1.bin # more of them
+unlogged "not those of the checkpoint" --checkpoint ck --resume --log run.log
+unlogged "not those of the checkpoint" --checkpoint ck --resume --log other.log
+rm -r cifar10
+mv gone cifar10
+on cifar10 --imbalance 2 --checkpoint ck --resume --log run.log || fail "cifar10: --resume: status $?"
+expect "events of a run that went on" "$(grep -c '"event":"result"' run.log)" 1
+
 # ---- CIFAR-100 -------------------------------------------------------------------------------------------------------
 mkdir cifar100
 images 0 200 100 2 3 32 >cifar100/train.bin

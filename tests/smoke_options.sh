@@ -18,6 +18,13 @@ tiny --method ce --epochs 5 --lr 0.08 --log rate.log --log-steps 1
 expect "rates without --milestones" "$(fields rate.log epoch lr)" "0.08 0.08 0.08 0.008 0.0008"
 expect "the first rates without --warmup" "$(fields rate.log step lr)" "0.008 0.08 0.08 *"
 
+# ---- seeds are logged as they are, however many digits they have ---------------------------------------------------
+tiny --method ce --seeds 7,123456789,4294967295 --log seeds.log
+for event in start seeds; do
+    grep -q "^{\"event\":\"$event\".*\"seeds\":\[7.0,123456789,4294967295\]" seeds.log ||
+        fail "seeds in the event $event: $(grep -o '"seeds":.[^]]*' seeds.log | sort -u)"
+done
+
 # ---- the optimizer and the feature branch ----------------------------------------------------------------------------
 tiny --method hybrid-psc --log plain.log --save plain.safetensors
 n=0
