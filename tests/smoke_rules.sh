@@ -87,10 +87,39 @@ for name in train/a train/b train/c val/a val/c; do
         echo $pixel | base64 -d >folder/$name/$i.png
     done
 done
-sentence="class 1 is 'b' in train and 'c' in val"
-got=0
-"$train" --dataset image-folder --data folder --image-size 16 --arch resnet8 --batch 4 --epochs 1 --quiet >output 2>&1 || got=$?
-[ "$png" = with ] || sentence="without libpng"
-[ "$got" -eq 1 ] && grep -qF "$sentence" output || fail "folders that do not fit: status $got, $(cat output)"
+files() { # OPTIONS...
+    got=0
+    "$train" --data folder --image-size 16 --arch resnet8 --batch 4 --epochs 1 --quiet "$@" >output 2>&1 || got=$?
+}
+# unfit SENTENCE OPTIONS...: refused before an image is read, also by a build that cannot.
+unfit() {
+    sentence=$1
+    shift
+    files "$@"
+    [ "$got" -eq 1 ] || fail "$*: status $got, not 1"
+    grep -qF "$sentence" output || fail "$*: no '$sentence' in: $(cat output)"
+}
+unfit "class 1 is 'b' in train and 'c' in val" --dataset image-folder
+mv folder/val/c folder/val/b
+rm folder/train/a/[234].png
+unfit "try a smaller --imbalance, or 1" --dataset image-folder --imbalance 2
+
+# ---- categories that do not fit -----------------------------------------------------------------------------------------
+# categories SPLIT FIRST LAST LIST: a file of two images, of these categories' ids; LIST has all categories.
+categories() {
+    cat >"folder/${1}2018.json" <<JSON
+{"images":[{"id":1,"file_name":"$1/b/1.png"},{"id":2,"file_name":"$1/b/2.png"}],
+"annotations":[{"image_id":1,"category_id":$2},{"image_id":2,"category_id":$3}],"categories":[$4]}
+JSON
+}
+categories train 1 3 '{"id":1},{"id":2},{"id":3}'
+categories val 1 3 '{"id":1},{"id":3}'
+unfit "train2018.json has 3 categories and val2018.json 2" --dataset inaturalist2018
+categories train 1 2 '{"id":1,"name":"a"},{"id":2,"name":"b"}'
+categories val 1 3 '{"id":1,"name":"a"},{"id":3,"name":"c"}'
+unfit "class 1 is 'b' in train2018.json and 'c' in val2018.json" --dataset inaturalist2018
+categories val 1 3 '{"id":1},{"id":3}' # names on one side alone
+files --dataset inaturalist2018
+[ "$got" -eq 0 ] || [ "$png" = without ] || fail "categories with names in one file: status $got, $(cat output)"
 
 finish
