@@ -91,13 +91,13 @@ files() { # OPTIONS...
     got=0
     "$train" --data folder --image-size 16 --arch resnet8 --batch 4 --epochs 1 --quiet "$@" >output 2>&1 || got=$?
 }
-# unfit SENTENCE OPTIONS...: refused before an image is read, also by a build that cannot.
+# unfit SENTENCE OPTIONS...: refused, where nothing else is said before an image is read, also by a build that reads none.
 unfit() {
     sentence=$1
     shift
     files "$@"
     [ "$got" -eq 1 ] || fail "$*: status $got, not 1"
-    grep -qF "$sentence" output || fail "$*: no '$sentence' in: $(cat output)"
+    grep -qF -- "$sentence" output || fail "$*: no '$sentence' in: $(cat output)"
 }
 unfit "class 1 is 'b' in train and 'c' in val" --dataset image-folder
 mv folder/val/c folder/val/b
@@ -121,5 +121,36 @@ unfit "class 1 is 'b' in train2018.json and 'c' in val2018.json" --dataset inatu
 categories val 1 3 '{"id":1},{"id":3}' # names on one side alone
 files --dataset inaturalist2018
 [ "$got" -eq 0 ] || [ "$png" = without ] || fail "categories with names in one file: status $got, $(cat output)"
+
+# ---- images that cannot be read ---------------------------------------------------------------------------------------------
+if [ "$png" = with ]; then
+    rm -rf folder ck
+    for name in train/a train/b val/a val/b; do
+        mkdir -p folder/$name
+        echo $pixel | base64 -d >folder/$name/1.png
+        for i in 2 3 4; do
+            cp folder/$name/1.png folder/$name/$i.png
+            case $name in train/*) : >folder/$name/$i.png ;; esac
+        done
+    done
+    # skipping OPTIONS...: four steps; without workers no batch is prepared ahead.
+    skipping() {
+        files --dataset image-folder --method ce --batch 2 --workers 0 --on-corrupt skip "$@"
+        [ "$got" -eq 0 ] || fail "--on-corrupt skip $*: status $got, $(cat output)"
+    }
+    skipping --log whole.jsonl
+    expect "skipped images" "$(field whole.jsonl epoch skipped_images)" '[1-9]*'
+    skipping --checkpoint ck --checkpoint-every 2 --keep 9 --log halves.jsonl
+    for checkpoint in $(find ck -name 'checkpoint-*' | sort | sed 1,2d); do # those after the second step
+        rm "$checkpoint"
+    done
+    skipping --checkpoint ck --checkpoint-every 2 --keep 9 --log halves.jsonl --resume
+    expect "resumed at step" "$(field halves.jsonl resume step)" 2
+    expect "skipped images of an epoch in two halves" "$(field halves.jsonl epoch skipped_images)" \
+        "$(field whole.jsonl epoch skipped_images)"
+    : >folder/train/a/1.png
+    unfit "no image of its class can be read" --dataset image-folder --method ce --on-corrupt skip
+    unfit "--on-corrupt skip lets another of its class stand in" --dataset image-folder --method ce
+fi
 
 finish
