@@ -173,8 +173,7 @@ static int begin(struct options *o, const struct options *asked)
     return 0;
 }
 
-/* One path, or two that lead to one file. */
-static bool same_file(const char *a, const char *b)
+bool options_same_file(const char *a, const char *b)
 {
     struct stat first, second;
     if (a == NULL || b == NULL || strcmp(a, b) == 0)
@@ -184,24 +183,24 @@ static bool same_file(const char *a, const char *b)
 }
 
 /* Then the recipe, then the command line: which is read before, too, since it names recipe, checkpoint and epochs. */
-static int read_all(struct options *o, int argc, char **argv)
+static int read_all(struct options *o, struct options *asked, int argc, char **argv)
 {
     if (option_table_defaults(option_rows, option_row_count, o) != 0 ||
         option_table_parse(option_rows, option_row_count, o, argc, argv) != 0)
         return -1;
-    const struct options asked = *o;
+    *asked = *o;
     if (asks(o))
         return 0;
-    int code = begin(o, &asked);
+    int code = begin(o, asked);
     const struct options begun = *o;
-    if (code == 0 && asked.recipe != NULL)
-        code = add_recipe(o, &asked, argc, argv);
+    if (code == 0 && asked->recipe != NULL)
+        code = add_recipe(o, asked, argc, argv);
     if (code == 0)
         code = option_table_parse(option_rows, option_row_count, o, argc, argv);
     if (code != 0)
         return code;
     decide(o);
-    if (o->resumed && !same_file(o->log, begun.log)) /* then it is a new one */
+    if (o->resumed && !options_same_file(o->log, begun.log)) /* then it is a new one */
         o->log_kept = (struct log_part){0, 0};
     return o->resumed ? resume_check(option_rows, option_row_count, &begun, o) : 0;
 }
@@ -217,7 +216,8 @@ static int told(void)
 
 int options_read(struct options *options, int argc, char **argv)
 {
-    const int code = read_all(options, argc, argv);
+    struct options asked;
+    const int code = read_all(options, &asked, argc, argv);
     if (code == -1)
         fputs("train_hybrid --help lists all options.\n", stderr);
     if (code != 0)
@@ -235,7 +235,7 @@ int options_read(struct options *options, int argc, char **argv)
         options_print(options, stdout);
         return told();
     }
-    return options_check(options);
+    return options_check(options, &asked);
 }
 
 void options_release(struct options *options)

@@ -108,8 +108,12 @@ extern const size_t option_row_count;
 int options_read(struct options *options, int argc, char **argv);
 void options_release(struct options *options);
 
-/* Whether they fit each other, all "auto" decided. 0, or -1 after a sentence on stderr. */
-int options_check(const struct options *options);
+/* Whether they fit each other, all "auto" decided; asked: what the command line alone says. 0, or -1 after a sentence on
+ * stderr.                                                                                                                */
+int options_check(const struct options *options, const struct options *asked);
+
+/* Whether both are given and are one path, or lead to one file. */
+bool options_same_file(const char *a, const char *b);
 
 const struct method *options_method(const struct options *options);
 

@@ -98,7 +98,7 @@ draw() {
 options_of() {
     case $1 in
     tsc) echo "--method hybrid-sc --feature-loss tsc --queue 48 --validation 0.2" ;;
-    proco) echo "--method hybrid-sc --feature-loss proco --validation 0.2 --drw-epoch 2" ;;
+    proco) echo "--method hybrid-sc --feature-loss proco --classifier-sampler instance --validation 0.2 --drw-epoch 2" ;;
     paco) echo "--method hybrid-psc --feature-loss paco --queue 70 --second-stage crt --second-epochs 1" ;;
     *) echo "--method hybrid-psc --transition beta" ;;
     esac

@@ -23,6 +23,48 @@ refused 2 "--drw-epoch is 3; it must be below --epochs, 3" --method ce --epochs 
 for loss in class-balanced class-balanced-focal balanced-softmax logit-adjustment; do
     refused 2 "--classifier-loss $loss would balance once more" --method ce --classifier-loss $loss --second-stage crt
 done
+for loss in class-balanced class-balanced-focal balanced-softmax logit-adjustment; do
+    refused 2 "--classifier-loss $loss makes up for the classes' sizes, and so does the classifier's sampler, balanced" \
+        --method hybrid-sc --classifier-loss $loss
+    for sampler in balanced balanced-random reversed; do
+        refused 2 "$sampler; use --classifier-sampler instance" --method ce --classifier-loss $loss --classifier-sampler $sampler
+    done
+done
+refused 2 "--drw-epoch makes up for the classes' sizes" --method ce-rs --epochs 3 --drw-epoch 1
+for sampler in instance square-root progressive; do
+    tiny --method hybrid-psc --classifier-loss balanced-softmax --classifier-sampler $sampler --save balanced.safetensors ||
+        fail "balanced-softmax with the sampler $sampler: status $?"
+done
+tiny --method hybrid-psc --classifier-loss balanced-softmax --load balanced.safetensors --eval-only ||
+    fail "a test is refused for what training would do: status $?"
+for stage in crt lws; do
+    refused 2 "--second-stage $stage trains; --second-epochs is 0" --method ce --second-stage $stage --second-epochs 0
+done
+# What is given on the command line must have an effect; a recipe may bring it.
+for option in "--checkpoint-every 2" "--keep 3"; do
+    # shellcheck disable=SC2086
+    refused 2 "${option%% *} needs --checkpoint DIR" --method ce $option
+done
+for option in train-list test-list; do
+    refused 2 "--$option needs --dataset image-list" --method ce --$option list.txt
+done
+printf 'checkpoint-every = 2\nkeep = 3\ntrain-list = list.txt\n' >more.recipe
+tiny --recipe more.recipe --method ce || fail "a recipe with more than a run takes: status $?"
+refused 2 "--seeds is empty" --method ce --seeds ""
+for pair in "save export" "save features" "export features" "save log" "features log"; do
+    one=${pair% *} other=${pair#* }
+    refused 2 "is one, which is also --" --method ce "--$one" one "--$other" one
+done
+: >one
+ln -s one alias
+refused 2 "--log is alias, which is also --save" --method ce --save one --log alias
+[ ! -s one ] || fail "a file of two options was written"
+# Every recipe is one that the program takes; that there is no data comes out later.
+for method in $("$train" --recipe list | sed -n '/^Methods/,/^With/s/^  \([^ ]*\).*/cifar10-lt-10\/\1/p;/^With/,$s/^  \([^ ]*\).*/\1/p'); do
+    got=0
+    "$train" --recipe "$method" --data nowhere --quiet >output 2>&1 || got=$?
+    expect "status of $method without data" $got 1
+done
 tiny --recipe synthetic-lt-100/ce-drw --epochs 1 --print-recipe >recipe
 grep -qx 'drw-epoch = 0' recipe || fail "drw-epoch of one epoch: $(grep drw recipe)"
 tiny --recipe synthetic-lt-100/ce-drw --epochs 2 --log run.jsonl || fail "a recipe with class weights in two epochs"
