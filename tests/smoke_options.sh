@@ -85,6 +85,13 @@ for recipe in "bcl 0.2308 0.39 1.92e-4" "proco 0.5 0.6 1e-4"; do
     cmp recipe.safetensors written.safetensors || fail "synthetic-lt-100/$1 is not what its options are"
 done
 
+# ---- LDAM's confidences are those of the scaled cosines --------------------------------------------------------------
+# Without the scale no class of ten has more than e / (e + 9 / e), 45.1 %: the error of calibration is what top-1 is above.
+small --method ce --classifier-loss ldam --synthetic-images 600 --imbalance 1 --epochs 8 --log ldam.log
+expect "top1 with ldam" "$(field ldam.log result top1)" '[89]?.*'
+awk "BEGIN { exit !($(field ldam.log result ece) < $(field ldam.log result top1) - 45.1) }" ||
+    fail "ldam: top1 $(field ldam.log result top1), but ece $(field ldam.log result ece)"
+
 # ---- second stages ---------------------------------------------------------------------------------------------------
 tiny --method ce --second-stage tau --tau 1 --log tau.log --save tau.safetensors
 expect "--tau 1" "$(field tau.log second_stage tau)" 1.0
