@@ -33,7 +33,8 @@ static void write_course(struct course course, int64_t left_out, const struct ou
     int at = snprintf(course_text, TEXT, "%a", course.lr);
     for (int i = 0; i < MEANS; ++i)
         at += snprintf(course_text + at, TEXT - (size_t)at, " %a %" PRId64, means[i]->sum, means[i]->n);
-    snprintf(course_text + at, TEXT - (size_t)at, " %" PRId64 " %" PRId64, course.skipped, left_out);
+    snprintf(course_text + at, TEXT - (size_t)at, " %" PRId64 " %" PRId64 " %" PRId64, course.skipped, left_out,
+             course.skipped_images);
     snprintf(best_text, TEXT, "%" PRId64 " %a %a %a %a %a", outcome->best_epoch, outcome->best.validation, best->top1,
              best->many, best->medium, best->few);
 }
@@ -67,6 +68,7 @@ static void read_course(struct course *course, int64_t *left_out, struct outcome
     }
     course->skipped = next_integer(&course_text);
     *left_out = next_integer(&course_text);
+    course->skipped_images = next_integer(&course_text);
     outcome->best_epoch = next_integer(&best_text);
     outcome->best.validation = next_number(&best_text);
     outcome->best.report.top1 = next_number(&best_text);
@@ -124,20 +126,24 @@ static hn_status save(struct run *run, const struct course *course, const struct
 {
     const struct options *o = &run->options;
     const hn_training training = training_of(run, course);
-    char course_text[TEXT], best_text[TEXT], data[TEXT], log_bytes[TEXT], seconds[TEXT], tests[TEXT];
+    char course_text[TEXT], best_text[TEXT], data[TEXT], log_bytes[TEXT], log_hash[TEXT], seconds[TEXT], tests[TEXT];
     char *options = options_text(o);
     if (options == NULL) {
         complain("not enough memory for the options of a checkpoint");
         return HN_E_NOMEM;
     }
-    write_course(*course, run->left_out, outcome, course_text, best_text);
+    struct course now_at = *course;
+    now_at.skipped_images += data_skipped(&run->data) - run->skipped_images;
+    write_course(now_at, run->left_out, outcome, course_text, best_text);
     describe_data(run, data, sizeof data);
-    snprintf(log_bytes, sizeof log_bytes, "%" PRId64, event_log_sync(run->log));
+    const struct log_part log = event_log_sync(run->log);
+    snprintf(log_bytes, sizeof log_bytes, "%" PRId64, log.bytes);
+    snprintf(log_hash, sizeof log_hash, "%016" PRIx64, log.hash);
     snprintf(seconds, sizeof seconds, "%a", now() - run->started);
     snprintf(tests, sizeof tests, "%" PRId64 " %" PRId64, tests_of(run->data.testing), tests_of(run->data.validation));
     const hn_metadata metadata[] = {{"options", options}, {"course", course_text},  {"best", best_text},
-                                    {"data", data},       {"log_bytes", log_bytes}, {"seconds", seconds},
-                                    {"tests", tests}};
+                                    {"data", data},       {"log_bytes", log_bytes}, {"log_hash", log_hash},
+                                    {"seconds", seconds}, {"tests", tests}};
     hn_status status = hn_checkpoint_save(&training, o->checkpoint, o->keep, metadata,
                                           (int64_t)(sizeof metadata / sizeof metadata[0]));
     free(options);

@@ -9,6 +9,8 @@
 /* Seeds of the synthetic sets: different ones have no image in common. */
 enum { SYNTHETIC_TRAIN_SEED = 1, SYNTHETIC_TEST_SEED = 2, SYNTHETIC_TEST_SHARE = 5 };
 
+static const char train_json[] = "train2018.json", val_json[] = "val2018.json"; /* iNaturalist's */
+
 /* The set below a name in the directory of --data. */
 static hn_status open_below(hn_dataset **out, hn_context *context, const struct options *o, const char *name)
 {
@@ -33,7 +35,7 @@ static hn_status open_set(hn_dataset **out, hn_context *context, const struct op
     case IMAGE_LIST:
         return hn_dataset_open_image_list(out, context, o->data, train ? o->train_list : o->test_list);
     case INATURALIST:
-        return open_below(out, context, o, train ? "train2018.json" : "val2018.json");
+        return open_below(out, context, o, train ? train_json : val_json);
     default:
         return hn_dataset_create_synthetic(out, context, n, train ? SYNTHETIC_TRAIN_SEED : SYNTHETIC_TEST_SEED);
     }
@@ -93,18 +95,38 @@ hn_status data_open(struct data *data, hn_context *context, const struct options
     return HN_OK;
 }
 
-/* Folders are numbered in the order of their names, on each side by itself: the same names are the same numbers. */
-static int check_folders(const struct data *data)
+/* Folders are numbered in the order of their names, categories in that of their ids, on each side by itself: the same
+ * classes are the same numbers. The categories of a file need not have names.                                          */
+static int check_classes(const struct data *data, const struct options *o)
 {
-    for (int32_t c = 0; c < hn_dataset_classes(data->test); ++c) {
+    const bool folders = o->dataset == IMAGE_FOLDER;
+    const char *one = folders ? "train" : train_json, *other = folders ? "val" : val_json;
+    const int32_t classes = hn_dataset_classes(data->test);
+    if (!folders && classes != data->classes) {
+        complain("%s has %d categories and %s %d; both must have the same", one, (int)data->classes, other,
+                 (int)classes);
+        return -1;
+    }
+    for (int32_t c = 0; c < classes; ++c) {
         const char *train = hn_dataset_class_name(data->train, c), *test = hn_dataset_class_name(data->test, c);
-        if (strcmp(train, test) != 0) {
-            complain("class %d is '%s' in train and '%s' in val; both must have the same directories", (int)c, train,
-                     test);
+        if (train != NULL && test != NULL && strcmp(train, test) != 0) {
+            complain("class %d is '%s' in %s and '%s' in %s; both must have the same %s", (int)c, train, one, test,
+                     other, folders ? "directories" : "categories");
             return -1;
         }
     }
     return 0;
+}
+
+/* Two sets of IDX files may differ; image files, which have any size, are made to be of one. */
+static int check_shapes(const struct data *data)
+{
+    const hn_image_shape a = hn_dataset_shape(data->train), b = hn_dataset_shape(data->test);
+    if (a.height == b.height && a.width == b.width && a.channels == b.channels)
+        return 0;
+    complain("training images are of %d x %d x %d numbers, test images of %d x %d x %d; they must be of one size",
+             (int)a.height, (int)a.width, (int)a.channels, (int)b.height, (int)b.width, (int)b.channels);
+    return -1;
 }
 
 static int check_means(const struct data *data)
@@ -128,13 +150,18 @@ int data_check(const struct data *data, const struct options *options)
         complain("the test set has %d classes, the training set only %d", (int)test_classes, (int)data->classes);
         return -1;
     }
-    if (options->dataset == IMAGE_FOLDER && check_folders(data) != 0)
+    if ((options->dataset == IMAGE_FOLDER || options->dataset == INATURALIST) && check_classes(data, options) != 0)
+        return -1;
+    if (check_shapes(data) != 0)
         return -1;
     return options->second_stage == SECOND_NCM ? check_means(data) : 0;
 }
 
-const char *data_hint(const struct options *options)
+const char *data_hint(const struct options *options, hn_status status)
 {
+    if (status == HN_E_ARG && options->dataset != SYNTHETIC) /* what is wanted of the images, not their files */
+        return options->imbalance > 1.0 ? "try a smaller --imbalance, or 1, which keeps the whole set"
+                                        : "try it without --validation";
     switch (options->dataset) {
     case FASHION_MNIST:
         return "install Debian's package dataset-fashion-mnist, or name the directory of train-images-idx3-ubyte.gz "

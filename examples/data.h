@@ -29,8 +29,8 @@ hn_status data_open(struct data *data, hn_context *context, const struct options
 /* Whether the sets fit each other, the options and this program: 0, or -1 after a sentence on stderr. */
 int data_check(const struct data *data, const struct options *options);
 
-/* What to try when data_open fails. */
-const char *data_hint(const struct options *options);
+/* What to try when data_open fails with a status. */
+const char *data_hint(const struct options *options, hn_status status);
 
 /* Makes the loaders; on failure data_close clears up. */
 hn_status data_start_loaders(struct data *data, hn_context *context, const struct options *options);

@@ -4,6 +4,7 @@
 #include "option_table.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
@@ -11,43 +12,62 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+static const uint64_t hash_of_nothing = UINT64_C(0xcbf29ce484222325);
+
 struct event_log {
-    FILE *file;
+    int file;
     const char *path;
-    json_t *object; /* between event_begin and event_end */
-    bool failed;    /* a value could not be added        */
+    bool regular;          /* what else there is, such as a pipe, cannot be cut */
+    bool begun;            /* an event is written                               */
+    struct log_part lines; /* those that are kept or written                    */
+    json_t *object;        /* between event_begin and event_end                 */
+    bool failed;           /* a value could not be added                        */
 };
 
-/* The file, cut to its first `kept` bytes; NULL with errno, 0 for a file that is shorter. */
-static FILE *go_on(const char *path, int64_t kept)
+static uint64_t hash_byte(uint64_t hash, int byte)
 {
-    struct stat info;
-    FILE *file = fopen(path, "r+");
-    errno = file == NULL ? errno : 0;
-    if (file == NULL)
-        return NULL;
-    if (fstat(fileno(file), &info) == 0 && info.st_size >= kept && ftruncate(fileno(file), (off_t)kept) == 0 &&
-        fseeko(file, 0, SEEK_END) == 0)
-        return file;
-    fclose(file);
-    return NULL;
+    return (hash ^ (uint64_t)(unsigned char)byte) * UINT64_C(0x100000001b3);
 }
 
-struct event_log *event_log_open(const char *path, int64_t kept)
+/* What is wrong with a file that is to begin with the part to be kept, or NULL; *hash: the part's. */
+static const char *misfit(const char *path, struct log_part kept, uint64_t *hash)
 {
+    FILE *file = fopen(path, "rb");
+    if (file == NULL)
+        return strerror(errno);
+    int64_t left = kept.bytes;
+    int byte = '\n';
+    for (; left > 0 && (byte = getc(file)) != EOF; --left)
+        *hash = hash_byte(*hash, byte);
+    (void)fclose(file);
+    if (left > 0)
+        return "it is shorter than when the checkpoint was written";
+    return byte != '\n' || (kept.hash != 0 && kept.hash != *hash) ? "it is not the log of this training" : NULL;
+}
+
+struct event_log *event_log_open(const char *path, struct log_part kept)
+{
+    uint64_t hash = hash_of_nothing;
+    struct stat info;
+    const char *wrong = kept.bytes > 0 ? misfit(path, kept, &hash) : NULL;
+    if (wrong != NULL) {
+        complain("the log %s cannot be gone on with: %s; name a new --log", path, wrong);
+        return NULL;
+    }
     struct event_log *log = calloc(1, sizeof *log);
     if (log == NULL) {
         complain("not enough memory for a log");
         return NULL;
     }
     log->path = path;
-    log->file = kept > 0 ? go_on(path, kept) : fopen(path, "w");
-    if (log->file == NULL) {
-        complain("the log %s cannot be %s: %s", path, kept > 0 ? "gone on with" : "written",
-                 errno != 0 ? strerror(errno) : "it is shorter than when the checkpoint was written; name a new --log");
+    log->lines = (struct log_part){kept.bytes, hash};
+    log->file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+    if (log->file < 0) {
+        complain("the log %s cannot be written: %s", path, strerror(errno));
         free(log);
         return NULL;
     }
+    log->regular = fstat(log->file, &info) == 0 && S_ISREG(info.st_mode);
     return log;
 }
 
@@ -79,10 +99,19 @@ void event_integer(struct event_log *log, const char *key, int64_t value)
         add(log, key, json_integer(value));
 }
 
+/* Reals are written with 8 digits; a whole number that has more, such as a seed, is written as such. */
+static json_t *number(double value)
+{
+    if (!isfinite(value))
+        return json_null();
+    const bool long_integer = fabs(value) >= 1e8 && fabs(value) < 9e15 && value == floor(value);
+    return long_integer ? json_integer((json_int_t)value) : json_real(value);
+}
+
 void event_number(struct event_log *log, const char *key, double value)
 {
     if (log != NULL)
-        add(log, key, isfinite(value) ? json_real(value) : NULL);
+        add(log, key, number(value));
 }
 
 void event_flag(struct event_log *log, const char *key, bool value)
@@ -107,7 +136,7 @@ void event_numbers(struct event_log *log, const char *key, const double *values,
         return;
     json_t *array = json_array();
     for (int64_t i = 0; i < count; ++i)
-        log->failed |= json_array_append_new(array, isfinite(values[i]) ? json_real(values[i]) : json_null()) != 0;
+        log->failed |= json_array_append_new(array, number(values[i])) != 0;
     add(log, key, array);
 }
 
@@ -125,53 +154,65 @@ void event_table(struct event_log *log, const char *key, const int64_t *values, 
     add(log, key, table);
 }
 
-/* Half a line would spoil those after it: the file ends again where the line began. A pipe has no such place. */
-static void forget(struct event_log *log, off_t begin)
+/* The file ends with the lines that are to stay: what was there before the first event goes, and, when one cannot be
+ * written, its half line, which would spoil those after it.                                                            */
+static bool cut(const struct event_log *log)
 {
-    const int copy = begin >= 0 ? dup(fileno(log->file)) : -1;
-    FILE *file = copy >= 0 ? fdopen(copy, "r+") : NULL;
-    if (file == NULL) {
-        if (copy >= 0)
-            (void)close(copy);
-        return;
+    const off_t end = (off_t)log->lines.bytes;
+    return !log->regular || (ftruncate(log->file, end) == 0 && lseek(log->file, end, SEEK_SET) == end);
+}
+
+static bool write_all(int file, const char *bytes, size_t size)
+{
+    while (size > 0) {
+        const ssize_t written = write(file, bytes, size);
+        if (written < 0 && errno != EINTR)
+            return false;
+        bytes += written > 0 ? written : 0;
+        size -= written > 0 ? (size_t)written : 0;
     }
-    (void)fclose(log->file); /* its buffer may hold the rest of the line */
-    log->file = file;
-    (void)ftruncate(copy, begin);
-    (void)fseeko(file, 0, SEEK_END);
+    return true;
 }
 
 int event_end(struct event_log *log)
 {
     if (log == NULL)
         return 0;
-    const off_t begin = ftello(log->file);
-    errno = 0;
-    bool written = !log->failed && json_dumpf(log->object, log->file, JSON_COMPACT | JSON_REAL_PRECISION(8)) == 0 &&
-                   fputc('\n', log->file) != EOF && fflush(log->file) == 0;
+    char *line = log->failed ? NULL : json_dumps(log->object, JSON_COMPACT | JSON_REAL_PRECISION(8));
     json_decref(log->object);
     log->object = NULL;
-    if (!written) {
-        complain("the log %s cannot be written: %s", log->path, errno != 0 ? strerror(errno) : "out of memory");
-        forget(log, begin);
+    if (line == NULL) {
+        complain("the log %s cannot be written: out of memory", log->path);
+        return -1;
     }
+    const size_t size = strlen(line) + 1;
+    line[size - 1] = '\n';
+    const bool written = (log->begun || cut(log)) && write_all(log->file, line, size);
+    if (!written) {
+        complain("the log %s cannot be written: %s", log->path, strerror(errno));
+        (void)cut(log);
+    }
+    for (size_t i = 0; i < size && written; ++i)
+        log->lines.hash = hash_byte(log->lines.hash, line[i]);
+    log->lines.bytes += written ? (int64_t)size : 0;
+    log->begun |= written;
+    free(line);
     return written ? 0 : -1;
 }
 
-int64_t event_log_sync(struct event_log *log)
+struct log_part event_log_sync(struct event_log *log)
 {
-    if (log == NULL)
-        return 0;
-    (void)fsync(fileno(log->file)); /* which a pipe cannot do */
-    const off_t bytes = ftello(log->file);
-    return bytes > 0 ? (int64_t)bytes : 0;
+    if (log == NULL || !log->regular)
+        return (struct log_part){0, 0};
+    (void)fsync(log->file);
+    return log->lines;
 }
 
 int event_log_close(struct event_log *log)
 {
     if (log == NULL)
         return 0;
-    int status = fclose(log->file) == 0 ? 0 : -1;
+    int status = close(log->file) == 0 ? 0 : -1;
     if (status != 0)
         complain("the log %s cannot be written: %s", log->path, strerror(errno));
     json_decref(log->object);

@@ -8,12 +8,18 @@
 /* Every function takes NULL for "no log" and then does nothing. */
 struct event_log;
 
-/* Creates the file or, for kept > 0, goes on after the first so many bytes of the one that is there. NULL after a sentence
- * on stderr.                                                                                                             */
-struct event_log *event_log_open(const char *path, int64_t kept);
+/* The first lines of a log: how many bytes they have, and a hash to know them by (FNV-1a); hash 0: it is not known. */
+struct log_part {
+    int64_t bytes;
+    uint64_t hash;
+};
 
-/* Brings what is written to the disk; returns how many bytes that are. */
-int64_t event_log_sync(struct event_log *log);
+/* Opens the file, or makes it. Its first event goes behind the part to be kept, which must be there as it was, and in the
+ * place of all that lay behind: until then the file stays as it is. NULL after a sentence on stderr.                     */
+struct event_log *event_log_open(const char *path, struct log_part kept);
+
+/* Brings what is written to the disk; returns what that is: nothing of a log that is no regular file. */
+struct log_part event_log_sync(struct event_log *log);
 
 /* Starts an object {"event": name, ...}; the next calls add to it. Numbers that are not finite and text that is NULL or
  * not UTF-8 become null. The values of one key must not repeat.                                                         */

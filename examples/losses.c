@@ -4,9 +4,10 @@
 #include <stdbool.h>
 
 /* Settings as published: BALMS and LDAM need none beside the defaults of their options. */
-static const float focal_gamma = 2.0f, smoothing = 0.1f, ldam_scale = 30.0f, tsc_target_weight = 0.2f;
+static const float focal_gamma = 2.0f, smoothing = 0.1f, tsc_target_weight = 0.2f;
 static const double effective_beta = 0.9999, ldam_margin = 0.5, prior_power = 1.0;
 static const double smoothing_head = 0.4, smoothing_tail = 0.1;
+const float losses_ldam_scale = 30.0f;
 
 /* ---- the feature branch --------------------------------------------------------------------------------------------- */
 
@@ -125,9 +126,8 @@ hn_status losses_create_classifier(hn_loss **out, hn_context *context, const str
         ce.logit_adjustment = array;
         break;
     case CLASSIFIER_LDAM:
-        status = hn_class_margins(data->counts, data->classes, ldam_margin, array);
-        ce.margin = array;
-        ce.logit_scale = ldam_scale;
+        status = hn_class_margins(data->counts, data->classes, losses_ldam_scale * ldam_margin, array);
+        ce.margin = array; /* of logits that the layer has scaled */
         break;
     default:
         break;

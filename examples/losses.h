@@ -4,6 +4,9 @@
 
 #include "data.h"
 
+/* What LDAM multiplies cosines by: the classifier's layer does, so that tests have the probabilities that are learnt. */
+extern const float losses_ldam_scale;
+
 /* *out is the caller's to destroy; dim: width of the embeddings. */
 hn_status losses_create_feature(hn_loss **out, hn_context *context, const struct options *o, const struct data *data,
                                 int64_t dim);

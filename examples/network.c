@@ -18,13 +18,13 @@ static hn_status add_feature_branch(hn_hybrid_parts *parts, hn_context *context,
     return losses_create_feature(&parts->feature_loss, context, o, data, projection.out);
 }
 
-/* LDAM learns on cosines. */
+/* LDAM learns on scaled cosines. */
 static hn_status create_classifier(hn_layer **out, hn_context *context, const struct options *o, int64_t features,
                                    int32_t classes)
 {
     if (o->classifier_loss != CLASSIFIER_LDAM)
         return hn_linear_create(out, context, features, classes, 1);
-    return hn_cosine_linear_create(out, context, features, classes, 1.0f);
+    return hn_cosine_linear_create(out, context, features, classes, losses_ldam_scale);
 }
 
 static hn_status create_backbone(hn_layer **out, hn_context *context, const struct options *o, int32_t channels)

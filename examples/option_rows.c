@@ -70,7 +70,8 @@ const struct option_row option_rows[] = {
      "classes by their effective number (LDAM-DRW: 160 of 200); 0: never"},
     {"classifier-sampler", OPTION_CHOICE, AT(classifier_sampler), "auto", 0, 0,
      "auto|instance|balanced|balanced-random|square-root|progressive|reversed",
-     "how the classifier branch draws its images; auto: as the method does"},
+     "how the classifier branch draws its images; auto: as the method does; a loss\n"
+     "that makes up for the classes' sizes takes instance"},
     {"feature-sampler", OPTION_CHOICE, AT(feature_sampler), "instance", 0, 0,
      "instance|balanced|balanced-random|square-root|progressive|reversed", "how the feature branch draws its images"},
     {"augmentation", OPTION_CHOICE, AT(augmentation), "plain", 0, 0, "plain|sim|autoaugment|randaugment|resized",

@@ -1,7 +1,6 @@
 /* options.c -- how the options of option_rows.c are read, and what "auto" means. */
 #include "options.h"
 
-#include "log.h"
 #include "recipe.h"
 #include "resume.h"
 
@@ -159,23 +158,22 @@ static bool asks(const struct options *o)
 /* What recipe and command line have to change: the defaults, or what the training in the checkpoint was begun with. */
 static int begin(struct options *o, const struct options *asked)
 {
-    int64_t log_bytes = 0;
+    struct log_part log_kept = {0, 0};
     if (option_table_defaults(option_rows, option_row_count, o) != 0)
         return -1;
     if (asked->checkpoint == NULL || (asked->print_recipe && !asked->resume))
         return 0;
-    const int code = resume_look(asked, &o->begun_text, &log_bytes);
+    const int code = resume_look(asked, &o->begun_text, &log_kept);
     if (code != 0 || o->begun_text == NULL)
         return code;
     if (recipe_apply_text(asked->checkpoint, o->begun_text, option_rows, option_row_count, o) != 0)
         return -2;
     o->resumed = true;
-    o->log_bytes = log_bytes;
+    o->log_kept = log_kept;
     return 0;
 }
 
-/* One path, or two that lead to one file. */
-static bool same_file(const char *a, const char *b)
+bool options_same_file(const char *a, const char *b)
 {
     struct stat first, second;
     if (a == NULL || b == NULL || strcmp(a, b) == 0)
@@ -185,25 +183,25 @@ static bool same_file(const char *a, const char *b)
 }
 
 /* Then the recipe, then the command line: which is read before, too, since it names recipe, checkpoint and epochs. */
-static int read_all(struct options *o, int argc, char **argv)
+static int read_all(struct options *o, struct options *asked, int argc, char **argv)
 {
     if (option_table_defaults(option_rows, option_row_count, o) != 0 ||
         option_table_parse(option_rows, option_row_count, o, argc, argv) != 0)
         return -1;
-    const struct options asked = *o;
+    *asked = *o;
     if (asks(o))
         return 0;
-    int code = begin(o, &asked);
+    int code = begin(o, asked);
     const struct options begun = *o;
-    if (code == 0 && asked.recipe != NULL)
-        code = add_recipe(o, &asked, argc, argv);
+    if (code == 0 && asked->recipe != NULL)
+        code = add_recipe(o, asked, argc, argv);
     if (code == 0)
         code = option_table_parse(option_rows, option_row_count, o, argc, argv);
     if (code != 0)
         return code;
     decide(o);
-    if (o->resumed && !same_file(o->log, begun.log)) /* then it is a new one */
-        o->log_bytes = 0;
+    if (o->resumed && !options_same_file(o->log, begun.log)) /* then it is a new one */
+        o->log_kept = (struct log_part){0, 0};
     return o->resumed ? resume_check(option_rows, option_row_count, &begun, o) : 0;
 }
 
@@ -218,7 +216,8 @@ static int told(void)
 
 int options_read(struct options *options, int argc, char **argv)
 {
-    const int code = read_all(options, argc, argv);
+    struct options asked;
+    const int code = read_all(options, &asked, argc, argv);
     if (code == -1)
         fputs("train_hybrid --help lists all options.\n", stderr);
     if (code != 0)
@@ -236,7 +235,7 @@ int options_read(struct options *options, int argc, char **argv)
         options_print(options, stdout);
         return told();
     }
-    return options_check(options);
+    return options_check(options, &asked);
 }
 
 void options_release(struct options *options)

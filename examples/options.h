@@ -2,9 +2,8 @@
 #ifndef OPTIONS_H
 #define OPTIONS_H
 
+#include "log.h"
 #include "option_table.h"
-
-struct event_log;
 
 /* In the order of the table's choices. */
 enum dataset_name { FASHION_MNIST, CIFAR10, CIFAR100, SYNTHETIC, IMAGE_FOLDER, IMAGE_LIST, INATURALIST };
@@ -90,7 +89,7 @@ struct options {
     int64_t checkpoint_every, keep;
     bool resume;
     bool resumed;                   /* there is a checkpoint to go on from             */
-    int64_t log_bytes;              /* of the log, to be kept then                     */
+    struct log_part log_kept;       /* what the log has to begin with then             */
     char *recipe_text, *begun_text; /* what texts may point into                       */
     bool print_recipe;
     bool eval_only;
@@ -109,8 +108,12 @@ extern const size_t option_row_count;
 int options_read(struct options *options, int argc, char **argv);
 void options_release(struct options *options);
 
-/* Whether they fit each other, all "auto" decided. 0, or -1 after a sentence on stderr. */
-int options_check(const struct options *options);
+/* Whether they fit each other, all "auto" decided; asked: what the command line alone says. 0, or -1 after a sentence on
+ * stderr.                                                                                                                */
+int options_check(const struct options *options, const struct options *asked);
+
+/* Whether both are given and are one path, or lead to one file. */
+bool options_same_file(const char *a, const char *b);
 
 const struct method *options_method(const struct options *options);
 

@@ -3,6 +3,8 @@
 
 #include "character.h"
 
+#include <hybridnet.h>
+
 #include <math.h>
 #include <string.h>
 
@@ -79,9 +81,79 @@ static const char *balances(const struct options *o)
     }
 }
 
-int options_check(const struct options *o)
+/* The classifier's sampler, if it draws rare classes as often as the others, or more often; else NULL. */
+static const char *draws_alike(const struct options *o)
 {
-    if (refuse_idle(o) != 0 || (o->checkpoint != NULL && check_texts(o) != 0))
+    switch (o->classifier_sampler - 1) {
+    case HN_SAMPLER_CLASS_BALANCED:
+        return "balanced";
+    case HN_SAMPLER_CLASS_BALANCED_RANDOM:
+        return "balanced-random";
+    case HN_SAMPLER_REVERSED:
+        return "reversed";
+    default:
+        return NULL;
+    }
+}
+
+/* Such batches have no prior, or another, than the training set whose prior the loss takes off: rare classes would be
+ * favoured by the imbalance. A training that was begun so goes on.                                                      */
+static int refuse_double_balance(const struct options *o)
+{
+    const char *sampler = draws_alike(o), *loss = balances(o);
+    if (sampler == NULL || (loss == NULL && o->drw_epoch == 0) || o->eval_only || o->resumed)
+        return 0;
+    complain("%s%s makes up for the classes' sizes, and so does the classifier's sampler, %s; use --classifier-sampler "
+             "instance",
+             loss != NULL ? "--classifier-loss " : "--drw-epoch", loss != NULL ? loss : "", sampler);
+    return -1;
+}
+
+/* An option of the command line without what it is for; a recipe may bring such options. */
+static int refuse_lonely(const struct options *o, const struct options *asked)
+{
+    struct options usual;
+    if (option_table_defaults(option_rows, option_row_count, &usual) != 0)
+        return -1;
+    const bool no_checkpoint = o->checkpoint == NULL, no_list = o->dataset != IMAGE_LIST;
+    static const char directory[] = "checkpoint DIR, the directory of the checkpoints", list[] = "dataset image-list";
+    const struct {
+        const char *name, *needs;
+        bool lonely;
+    } rows[] = {
+        {"checkpoint-every", directory, no_checkpoint && asked->checkpoint_every != usual.checkpoint_every},
+        {"keep", directory, no_checkpoint && asked->keep != usual.keep},
+        {"train-list", list, no_list && asked->train_list != NULL},
+        {"test-list", list, no_list && asked->test_list != NULL},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; ++i)
+        if (rows[i].lonely) {
+            complain("--%s needs --%s", rows[i].name, rows[i].needs);
+            return -1;
+        }
+    return 0;
+}
+
+/* What is written last would be all there is. */
+static int refuse_one_file(const struct options *o)
+{
+    const struct {
+        const char *name, *path;
+    } rows[] = {{"save", o->save}, {"export", o->export_to}, {"features", o->features}, {"log", o->log}};
+    for (size_t i = 1; i < sizeof rows / sizeof rows[0]; ++i)
+        for (size_t j = 0; j < i; ++j)
+            if (options_same_file(rows[i].path, rows[j].path)) {
+                complain("--%s is %s, which is also --%s; each needs a file of its own", rows[i].name, rows[i].path,
+                         rows[j].name);
+                return -1;
+            }
+    return 0;
+}
+
+int options_check(const struct options *o, const struct options *asked)
+{
+    if (refuse_idle(o) != 0 || (o->checkpoint != NULL && check_texts(o) != 0) || refuse_lonely(o, asked) != 0 ||
+        refuse_one_file(o) != 0 || refuse_double_balance(o) != 0)
         return -1;
     for (int32_t i = 0; i < o->seeds.count; ++i)
         if (o->seeds.value[i] != floor(o->seeds.value[i])) {
@@ -98,6 +170,11 @@ int options_check(const struct options *o)
         complain("--resume needs --checkpoint DIR, the directory to go on from");
     else if (o->log_steps > 0 && o->log == NULL)
         complain("--log-steps needs --log FILE, the log to write the steps to");
+    else if (o->seeds.count == 0)
+        complain("--seeds is empty; it needs the seeds of the runs, e.g. 1,2,3");
+    else if ((o->second_stage == SECOND_CRT || o->second_stage == SECOND_LWS) && o->second_epochs == 0)
+        complain("--second-stage %s trains; --second-epochs is 0, and must be at least 1",
+                 o->second_stage == SECOND_CRT ? "crt" : "lws");
     else if (o->second_stage != SECOND_NONE && o->classifier_loss == CLASSIFIER_LDAM)
         complain("--second-stage needs a linear classifier; --classifier-loss ldam has a normalised one");
     else if (o->second_stage == SECOND_TAU && isnan(o->tau) && o->validation == 0.0)

@@ -233,13 +233,15 @@ int report_start(const struct run *run)
 {
     if (!run->options.quiet)
         print_start(run);
-    return run->options.log_bytes > 0 ? 0 : log_start(run); /* a log that goes on has begun */
+    return run->options.resumed ? 0 : log_start(run); /* that one's log waits for report_resume */
 }
 
 int report_resume(const struct run *run, int64_t epoch, int64_t steps)
 {
     if (!run->options.quiet)
         printf("goes on in epoch %lld, after %lld of its steps\n", (long long)epoch, (long long)steps);
+    if (run->options.log_kept.bytes == 0 && log_start(run) != 0) /* a new log */
+        return -1;
     event_begin(run->log, "resume");
     event_integer(run->log, "epoch", epoch);
     event_integer(run->log, "step", steps);

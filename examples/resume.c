@@ -36,27 +36,28 @@ static hn_status open_latest(hn_checkpoint **out, hn_context **context, const ch
     return status == HN_OK ? hn_checkpoint_open(out, *context, directory) : status;
 }
 
-static int take(const hn_checkpoint *checkpoint, const char *directory, char **text, int64_t *log_bytes)
+static int take(const hn_checkpoint *checkpoint, const char *directory, char **text, struct log_part *log)
 {
     const char *options = hn_checkpoint_metadata(checkpoint, "options");
     const char *bytes = hn_checkpoint_metadata(checkpoint, "log_bytes");
+    const char *hash = hn_checkpoint_metadata(checkpoint, "log_hash"); /* which older ones lack */
     if (options == NULL || bytes == NULL) {
         complain("the checkpoints in %s are not of train_hybrid: they have no options", directory);
         return -2;
     }
     *text = strdup(options);
-    *log_bytes = strtoll(bytes, NULL, 10);
+    *log = (struct log_part){strtoll(bytes, NULL, 10), hash != NULL ? strtoull(hash, NULL, 16) : 0};
     if (*text == NULL)
         complain("not enough memory for the options of a checkpoint");
     return *text == NULL ? -2 : 0;
 }
 
-int resume_look(const struct options *asked, char **text, int64_t *log_bytes)
+int resume_look(const struct options *asked, char **text, struct log_part *log)
 {
     hn_context *context = NULL;
     hn_checkpoint *checkpoint = NULL;
     *text = NULL;
-    *log_bytes = 0;
+    *log = (struct log_part){0, 0};
     struct stat info;
     if (stat(asked->checkpoint, &info) != 0 || !S_ISDIR(info.st_mode))
         return 0; /* to be made, or complained of, when the run is prepared */
@@ -71,7 +72,7 @@ int resume_look(const struct options *asked, char **text, int64_t *log_bytes)
                  asked->checkpoint);
         code = -1;
     } else if (status == HN_OK) {
-        code = take(checkpoint, asked->checkpoint, text, log_bytes);
+        code = take(checkpoint, asked->checkpoint, text, log);
     }
     hn_checkpoint_close(checkpoint);
     hn_context_destroy(context);

@@ -79,7 +79,7 @@ static int prepare(struct run *run)
         return run_fail(run, status, "try another number of --threads, or another --engine");
     status = data_open(&run->data, run->context, o);
     if (status != HN_OK)
-        return run_fail(run, status, data_hint(o));
+        return run_fail(run, status, data_hint(o, status));
     if (data_check(&run->data, o) != 0 || make_confusion(run) != DONE)
         return FAILED;
     status = network_create(&run->network, run->context, o, &run->data);

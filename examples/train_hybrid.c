@@ -50,7 +50,7 @@ int main(int argc, char **argv)
     }
     if (!run.options.eval_only) /* a test has nothing to save: signals end it as they end any program */
         catch_interrupts();
-    if (run.options.log != NULL && (run.log = event_log_open(run.options.log, run.options.log_bytes)) == NULL)
+    if (run.options.log != NULL && (run.log = event_log_open(run.options.log, run.options.log_kept)) == NULL)
         code = FAILED;
     if (code == DONE)
         code = run.options.seeds.count > 0 ? seeds_run(&run) : run_whole(&run, &outcome);

@@ -99,7 +99,10 @@ static int fail_step(struct run *run, const struct course *course, hn_status sta
                  (long long)course->epoch + 1, (long long)course->step + 1,
                  o->on_nonfinite == SKIP_NONFINITE ? " or --clip-norm" : ", --clip-norm, or --on-nonfinite skip");
     else if (status == HN_E_FORMAT || status == HN_E_IO) /* the loader's; what a step computes fails otherwise */
-        snprintf(hint, sizeof hint, "an image cannot be read; --on-corrupt skip lets another of its class stand in");
+        snprintf(hint, sizeof hint, "%s",
+                 o->on_corrupt == HN_LOADER_SKIP
+                     ? "no image of its class can be read, so that none can stand in"
+                     : "an image cannot be read; --on-corrupt skip lets another of its class stand in");
     else
         snprintf(hint, sizeof hint, "training cannot go on; %s",
                  o->checkpoint != NULL ? "--resume begins at the latest checkpoint"
@@ -160,7 +163,7 @@ static struct epoch epoch_of(struct run *run, const struct course *course)
                           .loss_classifier = value_of(&course->classifier),
                           .gradient_norm = value_of(&course->gradient_norm),
                           .skipped = course->skipped,
-                          .skipped_images = run->skipped_images - skipped_before,
+                          .skipped_images = course->skipped_images + run->skipped_images - skipped_before,
                           .images_per_second = progress_rate(&run->progress)};
 }
 

@@ -14,7 +14,8 @@ struct course {
     int64_t epoch, step; /* from 0; steps of the epoch that are done */
     double lr;           /* of the last step                         */
     struct mean alpha, loss, feature, classifier, gradient_norm;
-    int64_t skipped; /* steps of the epoch that were left out (--on-nonfinite skip) */
+    int64_t skipped;        /* steps of the epoch that were left out (--on-nonfinite skip)           */
+    int64_t skipped_images; /* in the epoch, before training was resumed in it (--on-corrupt skip) */
 };
 
 /* Each returns DONE, or another status of the program after a sentence on stderr. */

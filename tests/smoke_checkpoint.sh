@@ -98,7 +98,7 @@ draw() {
 options_of() {
     case $1 in
     tsc) echo "--method hybrid-sc --feature-loss tsc --queue 48 --validation 0.2" ;;
-    proco) echo "--method hybrid-sc --feature-loss proco --validation 0.2 --drw-epoch 2" ;;
+    proco) echo "--method hybrid-sc --feature-loss proco --classifier-sampler instance --validation 0.2 --drw-epoch 2" ;;
     paco) echo "--method hybrid-psc --feature-loss paco --queue 70 --second-stage crt --second-epochs 1" ;;
     *) echo "--method hybrid-psc --transition beta" ;;
     esac
@@ -220,6 +220,20 @@ done
 cp d.log before.log
 refused 1 "none of the checkpoints in ck is whole" --checkpoint ck --resume
 cmp d.log before.log || fail "a refused --resume has changed the log"
+
+# ---- a log of another training stays as it is ------------------------------------------------------------------------
+rm -rf ck
+small --epochs 1 --checkpoint ck --log shared.log
+small --seed 2 --log shared.log --log-steps 5 # a longer one
+cp shared.log before.log
+refused 1 "shared.log cannot be gone on with: it is not the log of this training; name a new --log" \
+    --epochs 1 --checkpoint ck --resume
+cmp shared.log before.log || fail "another training's log was changed"
+head -n 1 before.log >shared.log
+refused 1 "it is shorter than when the checkpoint was written" --epochs 1 --checkpoint ck --resume
+resume ck --log anew.log || fail "--resume with a new log: status $?"
+resume ck --log anew.log || fail "--resume with another log, again: status $?"
+grep -q '"event":"start"' anew.log || fail "a new log of a training that goes on has no start"
 
 # ---- directories that cannot be written in ---------------------------------------------------------------------------
 : >file

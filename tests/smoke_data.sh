@@ -58,6 +58,35 @@ grep -qF '"class_counts":[10,10,10,10,10,5,5,5,5,5]' step.log || fail "step: $(g
 distinct "weights of other subsets" legacy.safetensors own.safetensors seed.safetensors legacy_seed.safetensors \
     step.safetensors
 
+# ---- a run that cannot begin, or go on, leaves logs as they are -----------------------------------------------------
+# unlogged TEXT OPTIONS...: it fails with the text, and the logs stay.
+unlogged() {
+    text=$1 got=0
+    shift
+    on cifar10 --imbalance 2 "$@" >output 2>&1 || got=$?
+    expect "status of $*" $got 1
+    grep -qF -e "$text" output || fail "$*: no '$text' in: $(cat output)"
+    for log in run other; do
+        cmp $log.before $log.log || fail "$*: $log.log was changed"
+    done
+}
+on cifar10 --imbalance 2 --checkpoint ck --log run.log
+cp run.log run.before
+on cifar10 --imbalance 2 --log other.log
+cp other.log other.before
+mv cifar10 gone
+unlogged "data_batch_1.bin" --checkpoint ck --resume --log run.log
+unlogged "data_batch_1.bin" --checkpoint ck --resume --log other.log
+unlogged "data_batch_1.bin" --log other.log
+cp -r gone cifar10
+images 0 30 10 1 3 32 >cifar10/data_batch_1.bin # more of them
+unlogged "not those of the checkpoint" --checkpoint ck --resume --log run.log
+unlogged "not those of the checkpoint" --checkpoint ck --resume --log other.log
+rm -r cifar10
+mv gone cifar10
+on cifar10 --imbalance 2 --checkpoint ck --resume --log run.log || fail "cifar10: --resume: status $?"
+expect "events of a run that went on" "$(grep -c '"event":"result"' run.log)" 1
+
 # ---- CIFAR-100 -------------------------------------------------------------------------------------------------------
 mkdir cifar100
 images 0 200 100 2 3 32 >cifar100/train.bin
@@ -71,10 +100,10 @@ expect "cifar100: top1" "$(field cifar100.log result top1)" '[0-9]*'
 
 # ---- Fashion-MNIST ---------------------------------------------------------------------------------------------------
 mkdir fashion-mnist
-# idx NAME FIRST COUNT OCTAL: a file of images and one of labels; OCTAL is COUNT again.
+# idx NAME FIRST COUNT OCTAL [SIDE OCTAL]: a file of images and one of labels; OCTAL is COUNT, or SIDE, again.
 idx() {
-    printf '%b' '\0000\0000\0010\0003\0000\0000\0000' "\\0$4" '\0000\0000\0000\0034\0000\0000\0000\0034' >file
-    images "$2" "$3" 10 0 1 28 >>file
+    printf '%b' '\0000\0000\0010\0003\0000\0000\0000' "\\0$4" '\0000\0000\0000' "\\0${6:-34}" '\0000\0000\0000' "\\0${6:-34}" >file
+    images "$2" "$3" 10 0 1 "${5:-28}" >>file
     mv file "fashion-mnist/$1-images-idx3-ubyte"
     printf '%b' '\0000\0000\0010\0001\0000\0000\0000' "\\0$4" >file
     images "$2" "$3" 10 1 0 1 >>file
@@ -87,5 +116,11 @@ expect "fashion-mnist: train_images" "$(field fashion.log start train_images)" 6
 expect "fashion-mnist: test_images" "$(field fashion.log start test_images)" 10
 expect "fashion-mnist: loss_feature" "$(field fashion.log epoch loss_feature)" '[0-9]*'
 expect "fashion-mnist: top1" "$(field fashion.log result top1)" '[0-9]*'
+idx t10k 100 10 012 32 40
+got=0
+on fashion-mnist --imbalance 2 --log sizes.log 2>output || got=$?
+expect "status with images of two sizes" $got 1
+grep -qF 'training images are of 28 x 28 x 1 numbers, test images of 32 x 32 x 1' output || fail "two sizes: $(cat output)"
+[ ! -s sizes.log ] || fail "images of two sizes were trained on"
 
 finish

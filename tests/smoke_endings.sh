@@ -50,6 +50,22 @@ else
     echo "$test_name: no python3; steps that are not finite are not tried"
 fi
 
+# ---- a full disk leaves no half line in the log ----------------------------------------------------------------------
+if (trap '' XFSZ && ulimit -f 12) 2>/dev/null; then
+    status=0
+    (
+        trap '' XFSZ
+        ulimit -f 12 # blocks of 512 or 1024 bytes: less than the log would have
+        tiny --method ce --epochs 40 --log full.log --log-steps 1
+    ) 2>output || status=$?
+    expect "status with a log on a full disk" $status 1
+    grep -q 'the log full.log cannot be written: File too large' output || fail "a log on a full disk: $(cat output)"
+    grep -q '"event":"step"' full.log || fail "a log on a full disk has no step"
+    expect "the end of a log on a full disk" "$(tail -c 2 full.log)" "}"
+else
+    echo "$test_name: no limit of file sizes here; a full disk is not tried"
+fi
+
 # ---- signals end --eval-only -----------------------------------------------------------------------------------------
 # Of so many images that it takes long. What a shell starts in the background ignores SIGINT, unless env says otherwise.
 for signal in TERM INT; do

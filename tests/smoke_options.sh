@@ -18,6 +18,13 @@ tiny --method ce --epochs 5 --lr 0.08 --log rate.log --log-steps 1
 expect "rates without --milestones" "$(fields rate.log epoch lr)" "0.08 0.08 0.08 0.008 0.0008"
 expect "the first rates without --warmup" "$(fields rate.log step lr)" "0.008 0.08 0.08 *"
 
+# ---- seeds are logged as they are, however many digits they have ---------------------------------------------------
+tiny --method ce --seeds 7,123456789,4294967295 --log seeds.log
+for event in start seeds; do
+    grep -q "^{\"event\":\"$event\".*\"seeds\":\[7.0,123456789,4294967295\]" seeds.log ||
+        fail "seeds in the event $event: $(grep -o '"seeds":.[^]]*' seeds.log | sort -u)"
+done
+
 # ---- the optimizer and the feature branch ----------------------------------------------------------------------------
 tiny --method hybrid-psc --log plain.log --save plain.safetensors
 n=0
@@ -77,6 +84,12 @@ for recipe in "bcl 0.2308 0.39 1.92e-4" "proco 0.5 0.6 1e-4"; do
         --warmup 0.05 --weight-decay "$4" --projection-hidden 512 --save written.safetensors
     cmp recipe.safetensors written.safetensors || fail "synthetic-lt-100/$1 is not what its options are"
 done
+
+# ---- LDAM's confidences are those of the scaled cosines --------------------------------------------------------------
+# Without the scale no class of ten has more than e / (e + 9 / e), 45.1 %: the error of calibration is what top-1 is above.
+small --method ce --classifier-loss ldam --synthetic-images 600 --imbalance 1 --epochs 8 --log ldam.log
+awk "BEGIN { top1 = $(field ldam.log result top1); exit !(top1 > 60 && $(field ldam.log result ece) < top1 - 45.1) }" ||
+    fail "ldam: top1 $(field ldam.log result top1), but ece $(field ldam.log result ece)"
 
 # ---- second stages ---------------------------------------------------------------------------------------------------
 tiny --method ce --second-stage tau --tau 1 --log tau.log --save tau.safetensors

@@ -192,6 +192,17 @@ refused 2 'no log was named'
 refused 2 'there is no option --titel' --titel x ce.log
 refused 2 '--title needs a value' --title
 refused 2 'there is no option -x' -x ce.log
+for file in sc.log sc.safetensors; do # as of --output *.log, and the features of one of the logs
+    cp $file before
+    got=0
+    "$program" --output $file ce.log seeds.log >output 2>&1 || got=$?
+    [ "$got" -eq 2 ] || fail "--output $file: status $got, not 2"
+    grep -qF "the page is to be $file, where there is a file that is no page" output || fail "--output $file: $(cat output)"
+    cmp $file before || fail "--output $file: replaced"
+done
+: >page.html
+"$program" --output page.html ce.log || fail "a page in the place of an empty file: status $?"
+"$program" --output page.html ce.log || fail "a page in the place of a page: status $?"
 "$program" --output no-directory/x.html ce.log >output 2>&1 && fail "a page in no directory"
 "$train" --help | grep -q -e "^  --features FILE" || fail "train_hybrid --help does not name --features"
 grep -qF 'no-directory/x.html cannot be written' output || fail "no-directory: $(cat output)"

@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 
 enum { DONE = 0, FAILED = 1, BAD_USAGE = 2 };
@@ -42,6 +43,21 @@ static const char help[] =
 struct options {
     const char *output, *title, *features;
 };
+
+/* Whether a file that is there would be lost: --output *.jsonl takes the first of the logs for the page. */
+static bool is_no_page(const char *path)
+{
+    static const char beginning[] = "<!doctype html";
+    char read[sizeof beginning] = "";
+    struct stat info;
+    if (stat(path, &info) != 0 || !S_ISREG(info.st_mode) || info.st_size == 0)
+        return false;
+    FILE *file = fopen(path, "rb");
+    const size_t size = file == NULL ? 0 : fread(read, 1, sizeof read - 1, file);
+    if (file != NULL)
+        (void)fclose(file);
+    return size < sizeof read - 1 || strncasecmp(read, beginning, size) != 0;
+}
 
 /* 0: go on with argv[optind]; 1: what was asked for has been printed; -1: bad usage, explained. */
 static int read_options(struct options *options, int argc, char **argv)
@@ -83,9 +99,13 @@ static int read_options(struct options *options, int argc, char **argv)
             return -1;
         }
     }
-    if (optind < argc)
+    if (optind == argc)
+        complain("no log was named; a run writes one with train_hybrid --log FILE");
+    else if (is_no_page(options->output))
+        complain("the page is to be %s, where there is a file that is no page; name another with --output",
+                 options->output);
+    else
         return 0;
-    complain("no log was named; a run writes one with train_hybrid --log FILE");
     return -1;
 }
 

@@ -3,7 +3,8 @@
  *     torch::Tensor loss = hybridnet::psc(z, prototypes, labels, options);   // or hybridnet::sc(z, labels, options)
  *     loss.backward();
  *
- * z [n, dim] and prototypes [classes * M, dim]: float32 on the CPU, rows may be strided; labels [n]: any integers. */
+ * z [n, dim] and prototypes [classes * M, dim]: float32 on the CPU, rows may be strided; labels [n]: any
+ * integers that an int32 holds, on the CPU. */
 #ifndef HYBRIDNET_TORCH_H
 #define HYBRIDNET_TORCH_H
 
@@ -31,6 +32,17 @@ inline hn_cmatf view(const torch::Tensor &t)
     return {t.data_ptr<float>(), t.size(0), t.size(1), t.is_contiguous() ? t.size(1) : t.stride(0)};
 }
 
+/* Labels as the library takes them: what would become another class on the way is refused. */
+inline torch::Tensor narrow(const torch::Tensor &labels)
+{
+    TORCH_CHECK(torch::isIntegralType(labels.scalar_type(), /*includeBool=*/false) && labels.device().is_cpu(),
+                "labels are integers on the CPU, not ", labels.toString());
+    const torch::Tensor y = labels.to(torch::kInt32).contiguous();
+    TORCH_CHECK(y.to(labels.scalar_type()).equal(labels), "labels from ", labels.min().item<int64_t>(), " to ",
+                labels.max().item<int64_t>(), " are no int32");
+    return y;
+}
+
 inline hn_matf view_of_gradient(torch::Tensor &t) /* a fresh tensor: dense */
 {
     return {t.data_ptr<float>(), t.size(0), t.size(1), t.size(1)};
@@ -53,7 +65,7 @@ struct PscFunction : torch::autograd::Function<PscFunction> {
                                  hn_loss_psc_options options)
     {
         const torch::Tensor x = adjacent(z), p = adjacent(prototypes);
-        const torch::Tensor y = labels.to(torch::kInt32).contiguous();
+        const torch::Tensor y = narrow(labels);
         TORCH_CHECK(y.numel() == x.size(0), "there are ", y.numel(), " labels for ", x.size(0), " rows");
         torch::Tensor dz = torch::empty(x.sizes(), x.options()), dp = torch::empty(p.sizes(), p.options());
         const hn_cmatf rows = view(x), keys = view(p);
@@ -82,7 +94,7 @@ struct ScFunction : torch::autograd::Function<ScFunction> {
     static torch::Tensor forward(torch::autograd::AutogradContext *context, const torch::Tensor &z,
                                  const torch::Tensor &labels, hn_loss_sc_options options)
     {
-        const torch::Tensor x = adjacent(z), y = labels.to(torch::kInt32).contiguous();
+        const torch::Tensor x = adjacent(z), y = narrow(labels);
         TORCH_CHECK(y.numel() * options.views == x.size(0), "there are ", y.numel(), " labels for ", x.size(0), " rows");
         torch::Tensor dz = torch::empty(x.sizes(), x.options());
         const hn_cmatf rows = view(x);

@@ -3,7 +3,8 @@
  *     libtorch_psc [THREADS]
  *
  * Prints the largest difference of the gradients, then the losses and the accuracy of a small network that learns a
- * long-tailed set by PSC with a little SC. Ends with 1 if a gradient is off by more than 1e-5 or nothing was learnt. */
+ * long-tailed set by PSC with a little SC. Ends with 1 if a gradient is off by more than 1e-5, a wrong label is
+ * taken, or nothing was learnt. */
 #include "hybridnet_torch.h"
 
 #include <algorithm>
@@ -61,6 +62,31 @@ static double check_gradients()
     const double worst = std::max(difference(z.grad(), z64.grad()), difference(p.grad(), p64.grad()));
     std::printf("gradients against LibTorch's own in double: %.1e of the largest\n", worst);
     return worst;
+}
+
+/* Labels that would become others on the way are refused. */
+static bool refuses(const Tensor &labels, bool prototypical)
+{
+    const Tensor z = torch::ones({2, 3});
+    try {
+        prototypical ? hybridnet::psc(z, z, labels) : hybridnet::sc(z, labels);
+    } catch (const c10::Error &error) {
+        std::printf("refused: %s\n", error.what_without_backtrace());
+        return true;
+    }
+    return false;
+}
+
+static bool check_labels()
+{
+    bool right = true;
+    for (const bool prototypical : {false, true}) {
+        for (const Tensor &wrong : {torch::tensor({0.9, 0.1}), torch::tensor({true, false}),
+                                    torch::tensor({int64_t{1}, (int64_t{1} << 32) + 1})})
+            right &= refuses(wrong, prototypical);
+        right &= !refuses(torch::tensor({1, 1}, torch::kUInt8), prototypical);
+    }
+    return right;
 }
 
 /* ---- training ------------------------------------------------------------------------------------------------------- */
@@ -139,9 +165,10 @@ int main(int argc, char **argv)
     try {
         hn_context *context = nullptr;
         hybridnet::check(hn_context_create(&context, nullptr));
+        const bool refused = check_labels();
         const double off = check_gradients(), reached = train(context);
         hn_context_destroy(context);
-        return off <= 1e-5 && reached >= 30 ? 0 : 1; /* 10 % is chance */
+        return refused && off <= 1e-5 && reached >= 30 ? 0 : 1; /* 10 % is chance */
     } catch (const std::exception &error) {
         std::fprintf(stderr, "libtorch_psc: %s\n", error.what());
         return 1;

@@ -73,6 +73,7 @@ REDUCE_MEAN, REDUCE_SUM = 0, 1
 ASSIGN_SOFT, ASSIGN_HARD, ASSIGN_UNIFORM, ASSIGN_GIVEN = 0, 1, 2, 3
 LONELY_SKIP, LONELY_ZERO, LONELY_PML = 0, 1, 2
 VIEW_MAJOR, SAMPLE_MAJOR = 0, 1
+ANCHORS_ALL, ANCHORS_FIRST = 0, 1
 
 
 def _check(status):
@@ -80,19 +81,32 @@ def _check(status):
         raise Error(status, _library.hn_last_error().decode())
 
 
+def _address(array, name, length):
+    """Of an array of so many numbers, which whoever calls keeps alive; None stays None."""
+    if array is None:
+        return None
+    if not isinstance(array, np.ndarray):
+        raise TypeError(f"{name} must be a float32 array, not {array!r}")
+    if array.dtype != np.float32 or not array.flags.c_contiguous or array.size != length:
+        raise TypeError(f"{name} must be a contiguous float32 array of {length} numbers, not {array.dtype} "
+                        f"of shape {array.shape}")
+    return array.ctypes.data
+
+
 def _options(kind, prefix, values, length=0):
     """A struct of the kind with its defaults and these values, of which arrays have so many numbers."""
-    options = kind()
+    options, types = kind(), dict(kind._fields_)
     getattr(_library, prefix + "_options_init")(c.byref(options), c.c_size_t(c.sizeof(options)))
     for name, value in values.items():
-        if not hasattr(options, name) or name in ("struct_size", "grad_beta"):  # gradients are new arrays here
+        if name not in types or name in ("struct_size", "grad_beta"):  # gradients are new arrays here
             raise TypeError(f"{prefix} has no option {name}")
-        if isinstance(value, np.ndarray):  # whoever calls keeps it alive
-            if value.dtype != np.float32 or not value.flags.c_contiguous or value.size != length:
-                raise TypeError(f"{name} must be a contiguous float32 array of {length} numbers, not {value.dtype} "
-                                f"of shape {value.shape}")
-            value = value.ctypes.data
-        setattr(options, name, value)
+        if types[name] is c.c_void_p:
+            value = _address(value, name, length)
+        elif isinstance(value, np.ndarray):
+            raise TypeError(f"{name} must be a number, not an array")
+        setattr(options, name, value)  # which takes no other kind of number
+        if types[name] is c.c_int32 and getattr(options, name) != value:
+            raise TypeError(f"{name} is {value}, which is no int32")
     return options
 
 
@@ -106,7 +120,12 @@ def _matrix(array, name):
 
 
 def _labels(labels, rows, name):
-    labels = np.ascontiguousarray(labels, dtype=np.int32)
+    given, int32 = np.asarray(labels), np.iinfo(np.int32)
+    if given.size and given.dtype.kind not in "iu":
+        raise TypeError(f"{name} must be integers, not {given.dtype}")
+    if given.size and not int32.min <= given.min() <= given.max() <= int32.max:
+        raise TypeError(f"{name} are from {given.min()} to {given.max()}; they must be int32")
+    labels = np.ascontiguousarray(given, dtype=np.int32)
     if labels.shape != (rows,):
         raise TypeError(f"{name} must be one label a row, {rows}, not of shape {labels.shape}")
     return labels

@@ -50,8 +50,16 @@ def check_errors():
             return False
         except hybridnet.Error as error:
             print("refused:", error)
+    arrays = ("margin", "class_weight", "logit_adjustment", "class_smoothing")
     for call in (lambda: hybridnet.sc(z, [0, 0], grad_beta=1.0),
-                 lambda: hybridnet.ce(z, [0, 1], class_weight=np.ones(2, np.float32))):
+                 lambda: hybridnet.ce(z, [0, 1], class_weight=np.ones(2, np.float32)),
+                 *[lambda name=name, value=value: hybridnet.ce(z, [0, 1], **{name: value})
+                   for name in arrays for value in (1, [0.5, 0.5, 0.5], np.ones(3))],
+                 lambda: hybridnet.psc(z, z, [0, 1], assign=hybridnet.ASSIGN_GIVEN, assignment=1),
+                 lambda: hybridnet.ce(z, [0, 1], label_smoothing=np.zeros(1, np.float32)),
+                 lambda: hybridnet.sc(z, [0, 0], views=2 ** 32 + 1),
+                 lambda: hybridnet.ce(z, [0.9, 0.1]), lambda: hybridnet.ce(z, [True, False]),
+                 lambda: hybridnet.ce(z, [0, 2 ** 32 + 1]), lambda: hybridnet.ce(z, np.array([0, 2 ** 63], np.uint64))):
         try:
             call()
             return False
@@ -72,7 +80,10 @@ def check_options():
     halves = np.full((4, 2), 0.5, np.float32)
     given = hybridnet.psc(z, prototypes, labels, prototypes_per_class=2, assign=hybridnet.ASSIGN_GIVEN, assignment=halves)
     uniform = hybridnet.psc(z, prototypes, labels, prototypes_per_class=2, assign=hybridnet.ASSIGN_UNIFORM)
-    return same and abs(given[0] - uniform[0]) < 1e-6
+    none = hybridnet.ce(z, labels, margin=None)[0] == hybridnet.ce(z, np.array(labels, np.uint8))[0]
+    first = hybridnet.sc(z, [0, 1], views=2, anchors=hybridnet.ANCHORS_FIRST)[0]
+    everything = hybridnet.sc(z, [0, 1], views=2, anchors=hybridnet.ANCHORS_ALL)[0]
+    return same and none and first != everything and abs(given[0] - uniform[0]) < 1e-6
 
 
 def train():
