@@ -41,7 +41,7 @@ int64_t data_rows(const struct options *options);
 /* What the progressive sampler draws depends on the epoch: of training, not of how often its loader was asked. */
 hn_status data_begin_epoch(struct data *data, const struct options *options, int64_t epoch);
 
-/* How often another image stood in for a training image (--on-corrupt skip), in all batches until now, also those ahead. */
+/* How often another image stood in for a training image (--on-corrupt skip), in the batches until now. */
 int64_t data_skipped(const struct data *data);
 
 void data_close(struct data *data);
