@@ -36,13 +36,15 @@ static const char *misfit(const char *path, struct log_part kept, uint64_t *hash
     if (file == NULL)
         return strerror(errno);
     int64_t left = kept.bytes;
-    int byte = '\n';
-    for (; left > 0 && (byte = getc(file)) != EOF; --left)
+    int last = '\n';
+    for (int byte; left > 0 && (byte = getc(file)) != EOF; --left) {
         *hash = hash_byte(*hash, byte);
+        last = byte;
+    }
     (void)fclose(file);
     if (left > 0)
         return "it is shorter than when the checkpoint was written";
-    return byte != '\n' || (kept.hash != 0 && kept.hash != *hash) ? "it is not the log of this training" : NULL;
+    return last != '\n' || (kept.hash != 0 && kept.hash != *hash) ? "it is not the log of this training" : NULL;
 }
 
 struct event_log *event_log_open(const char *path, struct log_part kept)
