@@ -32,11 +32,6 @@ static int64_t even(int64_t channels)
     return channels + channels % 2;
 }
 
-static int64_t whole_panels(int64_t channels)
-{
-    return (channels + HNI_PAIRED_PANEL - 1) / HNI_PAIRED_PANEL * HNI_PAIRED_PANEL;
-}
-
 /* So many units that base + count unit_bytes <= COPY_BYTES, but at least 1. */
 static int64_t affordable(int64_t base, int64_t unit_bytes, int64_t most)
 {
@@ -99,7 +94,7 @@ static int64_t paired_rows(const hni_conv *g, int64_t segments)
 static pairing pairing_of(const hni_conv *g)
 {
     const int64_t all = (g->out_height + 1) / 2, border = g->kernel_width - 1;
-    pairing p = {.x = framed_of(g, false).in, .columns = whole_panels(g->out)};
+    pairing p = {.x = framed_of(g, false).in, .columns = hni_paired_padded(g->out)};
     p.dy = (hni_frame){.height = g->out_height,
                        .width = g->out_width,
                        .channels = g->out,

@@ -10,6 +10,12 @@
 
 enum { HNI_PAIRED_PANEL = 16 };
 
+/* Channels of whole panels. */
+static inline int64_t hni_paired_padded(int64_t channels)
+{
+    return (channels + HNI_PAIRED_PANEL - 1) / HNI_PAIRED_PANEL * HNI_PAIRED_PANEL;
+}
+
 /* Rows of y from rows of x that stand in a frame of zeros. Channels are padded to whole pairs. */
 typedef struct hni_paired_conv {
     int64_t rows, pixels, columns;              /* of y: rows, pixels of each, output channels */

@@ -10,11 +10,6 @@
 
 enum { PANEL = HNI_PAIRED_PANEL };
 
-static int64_t whole_panels(int64_t channels)
-{
-    return (channels + PANEL - 1) / PANEL * PANEL;
-}
-
 static int64_t taps_of(const hni_conv *g)
 {
     return g->kernel_height * g->kernel_width;
@@ -23,12 +18,12 @@ static int64_t taps_of(const hni_conv *g)
 int64_t hni_paired_packed(const hni_conv *g, bool turned)
 {
     const int64_t in = turned ? g->out : g->in, out = turned ? g->in : g->out;
-    return whole_panels(out) * taps_of(g) * (in + in % 2);
+    return hni_paired_padded(out) * taps_of(g) * (in + in % 2);
 }
 
 int64_t hni_paired_gradients(const hni_conv *g)
 {
-    return taps_of(g) * g->in * whole_panels(g->out);
+    return taps_of(g) * g->in * hni_paired_padded(g->out);
 }
 
 typedef struct packing {
@@ -71,7 +66,7 @@ void hni_paired_pack(int32_t num_threads, const hni_conv *g, bool turned, const 
                  .to_out = turned ? taps : g->in * taps,
                  .plain = plain,
                  .packed = packed};
-    hni_parallel(num_threads, whole_panels(p.out) / PANEL, pack_panel, &p);
+    hni_parallel(num_threads, hni_paired_padded(p.out) / PANEL, pack_panel, &p);
 }
 
 typedef struct unpacking {
@@ -83,7 +78,7 @@ typedef struct unpacking {
 static void unpack_channel(void *arg, int64_t out, int32_t thread)
 {
     const unpacking *u = arg;
-    const int64_t taps = taps_of(u->g), in = u->g->in, columns = whole_panels(u->g->out);
+    const int64_t taps = taps_of(u->g), in = u->g->in, columns = hni_paired_padded(u->g->out);
     float *dw = u->dw + out * in * taps;
     (void)thread;
     for (int64_t i = 0; i < in; ++i)
