@@ -158,7 +158,8 @@ static void take_back(const norm_case *c, void *t, float *x, int64_t n)
     free(t);
 }
 
-static norm_result run_norm(const norm_case *c, const hni_norm_table *isa, int32_t threads, bool in_place)
+/* by_x: backward takes the ReLU's mask from x instead of y, which it can where there is no addend. */
+static norm_result run_norm(const norm_case *c, const hni_norm_table *isa, int32_t threads, bool in_place, bool by_x)
 {
     const int64_t n = c->rows * c->channels;
     const hni_batchnorm b = {c->rows, c->channels, 1e-5f, c->dtype, hni_batchnorm_part_rows(c->rows, c->channels)};
@@ -181,7 +182,10 @@ static norm_result run_norm(const norm_case *c, const hni_norm_table *isa, int32
                                 scratch.data);
     pass.isa = isa;
     hni_batchnorm_run(threads, &pass, hni_batchnorm_forward);
-    hni_batchnorm_begin_sums(&pass, &b, x, r.mean, c->relu ? y : NULL, dy, c->addend ? daddend : NULL, scratch.data);
+    hni_batchnorm_begin_sums(&pass, &b, x, r.mean, c->relu && !by_x ? y : NULL, dy, c->addend ? daddend : NULL,
+                             scratch.data);
+    if (by_x)
+        hni_batchnorm_relu_of_x(&pass, r.var, weight, bias);
     pass.isa = isa;
     hni_batchnorm_run(threads, &pass, hni_batchnorm_sums);
     hni_batchnorm_end_sums(&pass, r.var, weight, r.dweight, r.dbias);
@@ -282,7 +286,7 @@ static bool same_norm(const norm_case *c, const norm_result *a, const norm_resul
            memcmp(a->dweight, b->dweight, channels) == 0 && memcmp(a->dbias, b->dbias, channels) == 0;
 }
 
-enum { NORM_CASES = 14 };
+enum { NORM_CASES = 18 };
 
 START_TEST(batchnorm_kernels)
 {
@@ -294,17 +298,22 @@ START_TEST(batchnorm_kernels)
         {8192, 33, -3.0f, true, true, HN_F32},  {40000, 16, 0.0f, true, true, HN_BF16},
         {7, 3, 1.0f, true, true, HN_BF16},      {1000, 64, 0.0f, false, true, HN_BF16},
         {8192, 33, 3.0f, true, false, HN_BF16}, {129, 100, 2.0f, false, false, HN_BF16},
+        {40000, 3, 0.0f, false, true, HN_F32},  {9000, 33, -3.0f, false, true, HN_F32},
+        {40000, 3, 0.0f, false, true, HN_BF16}, {9000, 33, -3.0f, false, true, HN_BF16},
     };
     const norm_case *c = &cases[_i];
     const hni_norm_table *isa;
     for (int v = 0; (isa = hni_norm_variant(v)) != NULL; ++v) {
-        norm_result r[4] = {run_norm(c, isa, 1, false), run_norm(c, isa, 2, false), run_norm(c, isa, 3, false),
-                            run_norm(c, isa, 2, true)};
+        const bool by_x = c->relu && !c->addend;
+        enum { RUNS = 6 };
+        norm_result r[RUNS] = {run_norm(c, isa, 1, false, false), run_norm(c, isa, 2, false, false),
+                               run_norm(c, isa, 3, false, false), run_norm(c, isa, 2, true, false),
+                               run_norm(c, isa, 1, false, by_x),  run_norm(c, isa, 3, true, by_x)};
         if (c->rows > 1)
             check_norm(c, &r[0]);
-        for (int i = 1; i < 4; ++i)
+        for (int i = 1; i < RUNS; ++i)
             ck_assert_msg(same_norm(c, &r[0], &r[i]), "%s: run %d differs", isa->name, i);
-        for (int i = 0; i < 4; ++i)
+        for (int i = 0; i < RUNS; ++i)
             free_norm(&r[i]);
     }
 }

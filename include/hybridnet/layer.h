@@ -41,7 +41,8 @@ typedef struct hn_layer_call {
     void *dx;            /* backward: overwritten with the gradient of x; NULL: not wanted                        */
     void *workspace;
     void *scratch;
-    const void *addend;  /* layers that can add, else NULL: an array of y's shape, y += addend ...                */
+    const void *addend;  /* layers that can add, else NULL: an array of y's shape, y += addend; in backward any
+                            array if there was one, else NULL ...                                             */
     void *daddend;       /* ... backward: overwritten with its gradient; NULL: not wanted                         */
     int32_t relu;        /* ... and then y = max(y, 0); the same in forward and backward                          */
     int32_t again;       /* forward in HN_MODE_TRAIN: nonzero if running statistics are not to count these rows: they

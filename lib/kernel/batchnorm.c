@@ -15,7 +15,7 @@ enum {
     TILE = 8192,    /* elements at a time: they stay in the first-level cache, and so few are summed in float */
     MAX_PARTS = 64,
     MIN_PART = 8 * MIN_WIDTH * 128,
-    COEFFICIENTS = 4,
+    COEFFICIENTS = 5,
     SUMS = 2
 };
 
@@ -228,6 +228,14 @@ static double inverse_deviation(const hni_batchnorm *b, float var)
     return 1.0 / sqrt((double)var + (double)b->eps);
 }
 
+/* What x - mean is multiplied by; also what backward multiplies dy by. */
+static void scale_by(const hni_batchnorm_pass *p, const float *var, const float *weight)
+{
+    const int64_t channels = p->b.channels;
+    for (int64_t i = 0; i < p->rows.width; ++i)
+        wide(p, 1)[i] = (float)((double)weight[i % channels] * inverse_deviation(&p->b, var[i % channels]));
+}
+
 void hni_batchnorm_begin_forward(hni_batchnorm_pass *p, const hni_batchnorm *b, const void *x, const float *mean,
                                  const float *var, const float *weight, const float *bias, const void *addend,
                                  bool relu, void *y, void *scratch)
@@ -239,8 +247,7 @@ void hni_batchnorm_begin_forward(hni_batchnorm_pass *p, const hni_batchnorm *b, 
     p->rows.lowest = relu ? 0.0f : -INFINITY;
     widen(b, mean, wide(p, 0));
     widen(b, bias, wide(p, 2));
-    for (int64_t i = 0; i < p->rows.width; ++i)
-        wide(p, 1)[i] = (float)((double)weight[i % b->channels] * inverse_deviation(b, var[i % b->channels]));
+    scale_by(p, var, weight);
 }
 
 void hni_batchnorm_forward(void *pass, int64_t part, int64_t first, int64_t count, int32_t thread)
@@ -262,6 +269,13 @@ void hni_batchnorm_begin_sums(hni_batchnorm_pass *p, const hni_batchnorm *b, con
     p->rows.dy = dy;
     p->rows.masked = daddend;
     widen(b, mean, wide(p, 0));
+}
+
+void hni_batchnorm_relu_of_x(hni_batchnorm_pass *p, const float *var, const float *weight, const float *bias)
+{
+    p->rows.relu_of_x = 1;
+    scale_by(p, var, weight);
+    widen(&p->b, bias, wide(p, 4));
 }
 
 void hni_batchnorm_sums(void *pass, int64_t part, int64_t first, int64_t count, int32_t thread)
@@ -287,7 +301,7 @@ void hni_batchnorm_end_sums(const hni_batchnorm_pass *p, const float *var, const
         dweight[c] += (float)(product * inverse);
         dbias[c] += (float)sum;
         for (int64_t i = c; i < p->rows.width; i += b->channels) {
-            wide(p, 1)[i] = (float)scale;
+            wide(p, 1)[i] = (float)scale; /* as scale_by has it */
             wide(p, 2)[i] = (float)(-scale * inverse * inverse * product / rows);
             wide(p, 3)[i] = (float)(-scale * sum / rows);
         }

@@ -9,13 +9,14 @@
 /* Arrays of rows x channels are f32 or bf16, all of one kind; coefficients and sums are f32. */
 typedef struct hni_norm_rows {
     int64_t width;     /* elements of a group: a multiple of the channels  */
-    const float *k[4]; /* coefficients, [width] each                       */
+    const float *k[5]; /* coefficients, [width] each                       */
     float *sum[2];     /* [width] each; added to                           */
     float lowest;      /* of results: 0 with a ReLU, else -infinity        */
     const void *x;
     const void *addend; /* or NULL                                          */
     const void *dy;
-    const void *y; /* result behind a ReLU, or NULL without one        */
+    const void *y;    /* result behind a ReLU, or NULL                    */
+    int32_t relu_of_x; /* nonzero, y NULL: behind one that had no addend   */
     void *out;     /* may be x                                         */
     void *masked;  /* or NULL                                          */
 } hni_norm_rows;
@@ -31,7 +32,8 @@ typedef struct hni_norm_table {
     hni_norm_fn squares[HNI_NORM_KINDS];
     /* out = max((x - k0) k1 + k2 + addend, lowest); a NaN stays */
     hni_norm_fn normalise[HNI_NORM_KINDS];
-    /* With g = dy where y > 0, else 0: sum0 += g; sum1 += g (x - k0); masked = g */
+    /* With g = dy where y > 0, else 0: sum0 += g; sum1 += g (x - k0); masked = g. With relu_of_x (x - k0) k1 + k4 stands for
+     * y, as normalise computed it: one array less is read.                                                            */
     hni_norm_fn products[HNI_NORM_KINDS];
     /* out = k1 g + k2 (x - k0) + k3 */
     hni_norm_fn gradient[HNI_NORM_KINDS];

@@ -60,6 +60,12 @@ HNI_INLINE void store_columns(int vecs, int64_t lanes, float *to, int64_t column
         store(to + column + v * LANES, lanes, from[v]);
 }
 
+/* What normalise makes of x - mean, and what backward takes for it: the same operations, so the same sign. */
+HNI_INLINE vec scaled(vec difference, vec scale, vec bias)
+{
+    return difference * scale + bias;
+}
+
 /* ---- forward ----------------------------------------------------------------------------------------------------- */
 
 HNI_INLINE void squares(int kind, int has, int vecs, int64_t lanes, const hni_norm_rows *r, int64_t column, int64_t at,
@@ -95,7 +101,7 @@ HNI_INLINE void normalise(int kind, int has, int vecs, int64_t lanes, const hni_
     load_columns(vecs, lanes, r->k[2], column, bias);
     for (int64_t g = 0; g < groups; ++g, at += width)
         for (int v = 0; v < vecs; ++v) {
-            vec y = (load_as(kind, x, at + v * LANES, lanes) - mean[v]) * scale[v] + bias[v];
+            vec y = scaled(load_as(kind, x, at + v * LANES, lanes) - mean[v], scale[v], bias[v]);
             if (has)
                 y += load_as(kind, addend, at + v * LANES, lanes);
             const words low = (words)(y < lowest);
@@ -105,32 +111,37 @@ HNI_INLINE void normalise(int kind, int has, int vecs, int64_t lanes, const hni_
 
 /* ---- backward ---------------------------------------------------------------------------------------------------- */
 
-enum { HAS_Y = 1, HAS_MASKED = 2 };
+enum { HAS_Y = 1, HAS_MASKED = 2, HAS_RULE = 4 };
 
-/* dy behind the ReLU. */
-HNI_INLINE vec masked_gradient(int kind, int has, const void *dy, const void *y, int64_t at, int64_t lanes)
+/* dy behind the ReLU; d: x - k0. */
+HNI_INLINE vec masked_gradient(int kind, int has, const hni_norm_rows *r, int64_t at, int64_t lanes, vec d, vec scale,
+                               vec bias)
 {
-    const vec g = load_as(kind, dy, at, lanes);
-    return (has & HAS_Y) != 0 ? where((words)(load_as(kind, y, at, lanes) > 0.0f), g) : g;
+    const vec g = load_as(kind, r->dy, at, lanes);
+    if ((has & HAS_RULE) != 0)
+        return where((words)(scaled(d, scale, bias) > 0.0f), g);
+    return (has & HAS_Y) != 0 ? where((words)(load_as(kind, r->y, at, lanes) > 0.0f), g) : g;
 }
 
 HNI_INLINE void products(int kind, int has, int vecs, int64_t lanes, const hni_norm_rows *r, int64_t column, int64_t at,
                          int64_t groups)
 {
-    vec mean[VECS], first[VECS], second[VECS];
-    const void *x = r->x, *y = r->y, *dy = r->dy;
-    void *masked = r->masked;
+    vec mean[VECS], scale[VECS], bias[VECS], first[VECS], second[VECS];
+    const hni_norm_rows own = *r; /* whose pointers no store can change */
     const int64_t width = r->width;
     load_columns(vecs, lanes, r->k[0], column, mean);
+    load_columns(vecs, lanes, r->k[1], column, scale);
+    load_columns(vecs, lanes, r->k[4], column, bias);
     load_columns(vecs, lanes, r->sum[0], column, first);
     load_columns(vecs, lanes, r->sum[1], column, second);
     for (int64_t group = 0; group < groups; ++group, at += width)
         for (int v = 0; v < vecs; ++v) {
-            const vec g = masked_gradient(kind, has, dy, y, at + v * LANES, lanes);
+            const vec d = load_as(kind, own.x, at + v * LANES, lanes) - mean[v];
+            const vec g = masked_gradient(kind, has, &own, at + v * LANES, lanes, d, scale[v], bias[v]);
             first[v] += g;
-            second[v] += g * (load_as(kind, x, at + v * LANES, lanes) - mean[v]);
+            second[v] += g * d;
             if ((has & HAS_MASKED) != 0)
-                store_as(kind, masked, at + v * LANES, lanes, g);
+                store_as(kind, own.masked, at + v * LANES, lanes, g);
         }
     store_columns(vecs, lanes, r->sum[0], column, first);
     store_columns(vecs, lanes, r->sum[1], column, second);
@@ -139,19 +150,19 @@ HNI_INLINE void products(int kind, int has, int vecs, int64_t lanes, const hni_n
 HNI_INLINE void gradient(int kind, int has, int vecs, int64_t lanes, const hni_norm_rows *r, int64_t column, int64_t at,
                          int64_t groups)
 {
-    vec mean[VECS], a[VECS], b[VECS], c[VECS];
-    const void *x = r->x, *y = r->y, *dy = r->dy;
-    void *out = r->out;
+    vec mean[VECS], a[VECS], b[VECS], c[VECS], bias[VECS];
+    const hni_norm_rows own = *r;
     const int64_t width = r->width;
     load_columns(vecs, lanes, r->k[0], column, mean);
     load_columns(vecs, lanes, r->k[1], column, a);
     load_columns(vecs, lanes, r->k[2], column, b);
     load_columns(vecs, lanes, r->k[3], column, c);
+    load_columns(vecs, lanes, r->k[4], column, bias);
     for (int64_t group = 0; group < groups; ++group, at += width)
         for (int v = 0; v < vecs; ++v) {
-            const vec g = masked_gradient(kind, has, dy, y, at + v * LANES, lanes);
-            const vec d = load_as(kind, x, at + v * LANES, lanes) - mean[v];
-            store_as(kind, out, at + v * LANES, lanes, a[v] * g + b[v] * d + c[v]);
+            const vec d = load_as(kind, own.x, at + v * LANES, lanes) - mean[v];
+            const vec g = masked_gradient(kind, has, &own, at + v * LANES, lanes, d, a[v], bias[v]);
+            store_as(kind, own.out, at + v * LANES, lanes, a[v] * g + b[v] * d + c[v]);
         }
 }
 
@@ -167,7 +178,9 @@ HNI_INLINE void normalise_all(int kind, const hni_norm_rows *r, int64_t at, int6
 
 HNI_INLINE void products_all(int kind, const hni_norm_rows *r, int64_t at, int64_t n)
 {
-    if (r->y != NULL && r->masked != NULL)
+    if (r->relu_of_x)
+        walk(products, kind, HAS_RULE, r, at, n); /* masked is for what has an addend */
+    else if (r->y != NULL && r->masked != NULL)
         walk(products, kind, HAS_Y | HAS_MASKED, r, at, n);
     else if (r->y != NULL)
         walk(products, kind, HAS_Y, r, at, n);
@@ -179,7 +192,9 @@ HNI_INLINE void products_all(int kind, const hni_norm_rows *r, int64_t at, int64
 
 HNI_INLINE void gradient_all(int kind, const hni_norm_rows *r, int64_t at, int64_t n)
 {
-    if (r->y != NULL)
+    if (r->relu_of_x)
+        walk(gradient, kind, HAS_RULE, r, at, n);
+    else if (r->y != NULL)
         walk(gradient, kind, HAS_Y, r, at, n);
     else
         walk(gradient, kind, 0, r, at, n);

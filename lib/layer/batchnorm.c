@@ -112,10 +112,20 @@ void hni_norm_begin_forward(const hni_norm *b, hni_batchnorm_pass *pass, const h
                                 hn_tensor_cdata(b->weight), hn_tensor_cdata(b->bias), addend, relu != 0, y, scratch);
 }
 
-void hni_norm_begin_sums(hni_batchnorm_pass *pass, const hni_batchnorm *k, const void *x, const void *y, const void *dy,
-                         void *daddend, const void *workspace, void *scratch)
+/* Whether x tells what the ReLU let through: then y is not read. */
+static bool relu_of_x(const hn_layer_call *call, int32_t relu)
 {
-    hni_batchnorm_begin_sums(pass, k, x, mean_in(workspace), y, dy, daddend, scratch);
+    return relu != 0 && call->addend == NULL && call->daddend == NULL;
+}
+
+void hni_norm_begin_sums(const hni_norm *b, hni_batchnorm_pass *pass, const hni_batchnorm *k, const hn_layer_call *call,
+                         const void *x, int32_t relu, const void *workspace, void *scratch)
+{
+    const bool of_x = relu_of_x(call, relu);
+    hni_batchnorm_begin_sums(pass, k, x, mean_in(workspace), relu != 0 && !of_x ? call->y : NULL, call->dy,
+                             call->daddend, scratch);
+    if (of_x)
+        hni_batchnorm_relu_of_x(pass, variance_in(b, workspace), hn_tensor_cdata(b->weight), hn_tensor_cdata(b->bias));
 }
 
 void hni_norm_end_sums(const hni_norm *b, const hni_batchnorm_pass *pass, const void *workspace)
@@ -127,13 +137,13 @@ void hni_norm_end_sums(const hni_norm *b, const hni_batchnorm_pass *pass, const 
 void hni_norm_cost(const hn_layer_call *call, int32_t relu, bool unit, int32_t pass, hn_layer_cost *cost)
 {
     const bool training = call->mode == HN_MODE_TRAIN, masked = call->daddend != NULL;
-    const int gradient = masked ? 1 : 1 + (relu != 0); /* the arrays it is read from: daddend, or dy and y */
+    const int y = relu != 0 && !relu_of_x(call, relu), gradient = masked ? 1 : 1 + y; /* read: daddend, or dy and y */
     int arrays;
     if (pass == HN_TRACE_FORWARD) { /* x for the statistics; x, the addend and y */
         arrays = call->addend != NULL;
         arrays += unit ? 2 * training : 2 + training;
-    } else { /* x, dy and y for the sums, where daddend is written; x, the gradient and dx */
-        arrays = 2 + (relu != 0) + masked;
+    } else { /* x, dy and perhaps y for the sums, where daddend is written; x, the gradient and dx */
+        arrays = 2 + y + masked;
         if (unit || call->dx != NULL)
             arrays += 1 + gradient + !unit;
     }
@@ -199,8 +209,7 @@ static hn_status backward(void *self, const hn_layer_call *call)
     const hni_norm *b = &((const batchnorm *)self)->norm;
     const hni_batchnorm k = kernel_of(b, &call->input);
     hni_batchnorm_pass pass;
-    hni_norm_begin_sums(&pass, &k, call->x, call->relu ? call->y : NULL, call->dy, call->daddend, call->workspace,
-                        call->scratch);
+    hni_norm_begin_sums(b, &pass, &k, call, call->x, call->relu, call->workspace, call->scratch);
     hni_batchnorm_run(call->num_threads, &pass, hni_batchnorm_sums);
     hni_norm_end_sums(b, &pass, call->workspace);
     if (call->dx == NULL)

@@ -33,8 +33,9 @@ void hni_norm_end_statistics(const hni_norm *b, const hni_batchnorm_pass *pass, 
 void hni_norm_begin_forward(const hni_norm *b, hni_batchnorm_pass *pass, const hni_batchnorm *k, int32_t mode,
                             const void *x, const void *addend, int32_t relu, void *y, const void *workspace,
                             void *scratch);
-void hni_norm_begin_sums(hni_batchnorm_pass *pass, const hni_batchnorm *k, const void *x, const void *y, const void *dy,
-                         void *daddend, const void *workspace, void *scratch);
+/* call: the backward pass's, of which addend, daddend, y and dy are taken. relu: whether y went through it. */
+void hni_norm_begin_sums(const hni_norm *b, hni_batchnorm_pass *pass, const hni_batchnorm *k, const hn_layer_call *call,
+                         const void *x, int32_t relu, const void *workspace, void *scratch);
 /* Adds to the parameters' gradients. */
 void hni_norm_end_sums(const hni_norm *b, const hni_batchnorm_pass *pass, const void *workspace);
 /* Adds what normalising a call's output costs. relu: whether y went through it. unit: behind a convolution, with which it

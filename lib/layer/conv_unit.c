@@ -111,8 +111,7 @@ static hn_status backward(void *self, const hn_layer_call *call)
     HNI_TRY(hni_conv2d_geometry(&u->conv, "conv_unit", &call->input, &g, &output));
     const hni_batchnorm k = kernel_of(u, &g);
     const memory m = memory_of(call, &g);
-    hni_norm_begin_sums(&pass, &k, m.z, u->relu || call->relu ? call->y : NULL, call->dy, call->daddend, m.statistics,
-                        m.norm_scratch);
+    hni_norm_begin_sums(&u->norm, &pass, &k, call, m.z, u->relu || call->relu, m.statistics, m.norm_scratch);
     hni_batchnorm_run(call->num_threads, &pass, hni_batchnorm_sums);
     hni_norm_end_sums(&u->norm, &pass, m.statistics);
     hni_batchnorm_begin_gradient(&pass, m.z);
