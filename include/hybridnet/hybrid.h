@@ -68,8 +68,8 @@ HN_API void hn_hybrid_options_init(hn_hybrid_options *options, size_t struct_siz
 /* Puts the parts together: executors, optimizer over all parameters. On failure the parts stay the caller's.
  * Parameters are listed as the backbone's own names, "fc." + the classifier's, "projection." + the projection's, and the
  * losses' own ("prototypes", "centers"); two of one name are HN_E_ARG, and so is a layer or loss that is two of the parts, or a
- * layer that has an owner already. Heads put out f32 rows x width. HN_E_SHAPE if the
- * parts do not fit each other, HN_E_ARG, HN_E_NOMEM.                                                                    */
+ * layer that has an owner already. Heads put out f32 rows x width. HN_E_SHAPE if the parts do not fit each other, HN_E_ARG,
+ * HN_E_NOMEM.                                                                                                           */
 HN_API HN_MUST_CHECK hn_status hn_hybrid_create(hn_hybrid **out, hn_context *context, const hn_hybrid_parts *parts,
                                                 const hn_hybrid_options *options);
 
