@@ -21,6 +21,7 @@ static const struct known_set {
     [FASHION_MNIST] = {{0.2860f}, {0.3530f}, 2},
     [CIFAR10] = {{0.4914f, 0.4822f, 0.4465f}, {0.2023f, 0.1994f, 0.2010f}, 4},
     [CIFAR100] = {{0.4914f, 0.4822f, 0.4465f}, {0.2023f, 0.1994f, 0.2010f}, 4},
+    [CIFAR100_COARSE] = {{0.4914f, 0.4822f, 0.4465f}, {0.2023f, 0.1994f, 0.2010f}, 4},
     [SYNTHETIC] = {{0.5f, 0.5f, 0.5f}, {0.25f, 0.25f, 0.25f}, 4},
     [IMAGE_FOLDER] = {IMAGENET_MEAN, IMAGENET_STD, 0},
     [IMAGE_LIST] = {IMAGENET_MEAN, IMAGENET_STD, 0},

@@ -30,6 +30,8 @@ static hn_status open_set(hn_dataset **out, hn_context *context, const struct op
         return hn_dataset_open_cifar(out, context, o->data, 10, train);
     case CIFAR100:
         return hn_dataset_open_cifar(out, context, o->data, 100, train);
+    case CIFAR100_COARSE:
+        return hn_dataset_open_cifar100_coarse(out, context, o->data, train);
     case IMAGE_FOLDER:
         return open_below(out, context, o, train ? "train" : "val");
     case IMAGE_LIST:
@@ -165,12 +167,12 @@ const char *data_hint(const struct options *options, hn_status status)
     switch (options->dataset) {
     case FASHION_MNIST:
         return "install Debian's package dataset-fashion-mnist, or name the directory of train-images-idx3-ubyte.gz "
-               "and "
-               "the other three files with --data";
+               "and the other three files with --data";
     case CIFAR10:
         return "--data is the directory of data_batch_1.bin ... data_batch_5.bin and test_batch.bin, CIFAR-10's "
                "binary version";
     case CIFAR100:
+    case CIFAR100_COARSE:
         return "--data is the directory of train.bin and test.bin, CIFAR-100's binary version";
     case IMAGE_FOLDER:
         return "--data is a directory with train and val in it, each with a directory of JPEG or PNG files for every "

@@ -8,8 +8,9 @@
 const struct option_row option_rows[] = {
     {"Data", OPTION_HEADING, 0, NULL, 0, 0, NULL, NULL},
     {"dataset", OPTION_CHOICE, AT(dataset), "fashion-mnist", 0, 0,
-     "fashion-mnist|cifar10|cifar100|synthetic|image-folder|image-list|inaturalist2018",
-     "what to learn; synthetic needs no files; the last three are JPEG and PNG\nfiles of any size"},
+     "fashion-mnist|cifar10|cifar100|cifar100-coarse|synthetic|image-folder|image-list|inaturalist2018",
+     "what to learn; cifar100-coarse is CIFAR-100 with its 20 superclasses as\n"
+     "labels; synthetic needs no files; the last three are JPEG and PNG files of\nany size"},
     {"data", OPTION_TEXT, AT(data), NULL, 0, 0, "DIR",
      "directory of the set's files: Fashion-MNIST's IDX files (default: where\n"
      "Debian's dataset-fashion-mnist puts them); CIFAR's binary files; for\n"

@@ -19,8 +19,8 @@ static const struct method methods[] = {
     {"hybrid-psc", FEATURE_PSC, HN_SAMPLER_CLASS_BALANCED},
 };
 
-static const char *const dataset_names[] = {"fashion-mnist", "cifar10",    "cifar100",       "synthetic",
-                                            "image-folder",  "image-list", "inaturalist2018"};
+static const char *const dataset_names[] = {"fashion-mnist", "cifar10",      "cifar100",   "cifar100-coarse",
+                                            "synthetic",     "image-folder", "image-list", "inaturalist2018"};
 
 /* Networks for images of CIFAR's size, then those for ImageNet's. */
 static const struct architecture {
@@ -89,7 +89,7 @@ static double published_temperature(const struct options *o)
 {
     switch (o->feature_loss) {
     case FEATURE_PSC:
-        return o->dataset == CIFAR100 || options_image_files(o) ? 0.1 : 1.0;
+        return o->dataset == CIFAR100 || o->dataset == CIFAR100_COARSE || options_image_files(o) ? 0.1 : 1.0;
     case FEATURE_KCL:
     case FEATURE_TSC:
         return 0.07;

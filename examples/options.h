@@ -6,7 +6,16 @@
 #include "option_table.h"
 
 /* In the order of the table's choices. */
-enum dataset_name { FASHION_MNIST, CIFAR10, CIFAR100, SYNTHETIC, IMAGE_FOLDER, IMAGE_LIST, INATURALIST };
+enum dataset_name {
+    FASHION_MNIST,
+    CIFAR10,
+    CIFAR100,
+    CIFAR100_COARSE,
+    SYNTHETIC,
+    IMAGE_FOLDER,
+    IMAGE_LIST,
+    INATURALIST
+};
 enum augmentation { AUGMENT_PLAIN, AUGMENT_SIM, AUGMENT_AUTO, AUGMENT_RAND, AUGMENT_RESIZED };
 enum feature_kind {
     FEATURE_AUTO,

@@ -7,7 +7,7 @@ train=$(realpath "$1")
 . "$(dirname "$0")/smoke_head.sh"
 
 # images FIRST COUNT CLASSES HEAD PLANES SIDE: records of HEAD bytes, the last of them the label, which goes round the
-# classes, and PLANES planes of one shade each, which depends on the label or on the place, counted from FIRST.
+# classes, one before it a fifth of it, rounded down; and PLANES planes of one shade each, which depends on the label or on the place, counted from FIRST.
 images() {
     # Not every awk prints a zero byte: labels are one higher there, and below all shades.
     awk -v first="$1" -v count="$2" -v classes="$3" -v head="$4" -v planes="$5" -v side="$6" 'BEGIN {
@@ -15,7 +15,7 @@ images() {
         for (i = first; i < first + count; i++) {
             label = i % classes
             for (k = 1; k <= head; k++)
-                printf "%c", 1 + (k == head ? label : 0)
+                printf "%c", 1 + (k == head ? label : int(label / 5))
             for (k = 0; k < planes; k++) {
                 plane = blank
                 shade = k == planes - 1 ? label : int(i / classes)
@@ -97,6 +97,12 @@ expect "cifar100: train_images" "$(field cifar100.log start train_images)" 101
 expect "cifar100: test_images" "$(field cifar100.log start test_images)" 100
 expect "cifar100: parameters" "$(field cifar100.log start parameters)" $((75290 + 90 * 65))
 expect "cifar100: top1" "$(field cifar100.log result top1)" '[0-9]*'
+ln -s cifar100 cifar100-coarse
+on cifar100-coarse --imbalance 2 --log coarse.log || fail "cifar100-coarse: status $?"
+# int(10 * (1 / 2)^(c / 19)) of the ten images of each superclass
+expect "cifar100-coarse: train_images" "$(field coarse.log start train_images)" 136
+expect "cifar100-coarse: parameters" "$(field coarse.log start parameters)" $((75290 + 10 * 65))
+expect "cifar100-coarse: top1" "$(field coarse.log result top1)" '[0-9]*'
 
 # ---- Fashion-MNIST ---------------------------------------------------------------------------------------------------
 mkdir fashion-mnist

@@ -1,13 +1,12 @@
 #!/usr/bin/env python3
-"""control.py DATA LOG [--epochs N] [--seed S] [--threads N]: the recipe cifar10-lt-100/ce in plain PyTorch.
+"""control.py DATA LOG [--epochs N] [--depth N] [--seed S] [--threads N]: the recipe cifar10-lt-100/ce in plain PyTorch.
 
 Trains the same setting with another program on the same files, to tell whether a figure of train_hybrid's comes from the
 library or from the data. Written after Cao et al.'s code, it shares nothing with the library, and differs from the recipe in two
-things: the warm-up rises once an epoch, and the classifier's bias begins as PyTorch's, not at 0. ResNet-32 (of
-bench/torch_resnet.py) with option-A shortcuts and He normal weights,
-batches of 128, SGD with momentum 0.9 and decay 2e-4, rate 0.1, a hundredth at 80 % and 90 % of the epochs, warm-up over a
-fortieth of them, crop with 4 pixels of zeros, flip. DATA: cifar-10-batches-bin. LOG: JSON Lines of its own, start, epoch, result,
-which table.py and plot.py do not read.
+things: the warm-up rises once an epoch, and the classifier's bias begins as PyTorch's, not at 0. ResNet-32, or of another
+depth (bench/torch_resnet.py), with option-A shortcuts and He normal weights, batches of 128, SGD with momentum 0.9 and decay
+2e-4, rate 0.1, a hundredth at 80 % and 90 % of the epochs, warm-up over a fortieth of them, crop with 4 pixels of zeros, flip.
+DATA: cifar-10-batches-bin. LOG: JSON Lines of its own, start, epoch, result, which table.py and plot.py do not read.
 """
 import argparse
 import json
@@ -84,6 +83,7 @@ def main():
     parser.add_argument("data", type=pathlib.Path)
     parser.add_argument("log")
     parser.add_argument("--epochs", type=int, default=200)
+    parser.add_argument("--depth", type=int, default=32, help="of the network: 8, 14, 20, 32, ...")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=0)
     o = parser.parse_args()
@@ -96,15 +96,15 @@ def main():
     pixels, labels = pixels[kept], torch.from_numpy(labels[kept])
     test, test_labels = read(o.data, ["test_batch.bin"])
     test_labels = torch.from_numpy(test_labels)
-    network = he_normal(classifier(32)).to(memory_format=torch.channels_last)
+    network = he_normal(classifier(o.depth)).to(memory_format=torch.channels_last)
     optimizer = torch.optim.SGD(network.parameters(), 0.1, momentum=0.9, weight_decay=2e-4)
     started = time.time()
     with open(o.log, "w") as log:
         def tell(**event):
             print(json.dumps(event), file=log, flush=True)
             print(event, flush=True)
-        tell(event="start", program="control.py", torch=torch.__version__, epochs=o.epochs, seed=o.seed,
-             train_images=len(labels), class_counts=torch.bincount(labels).tolist())
+        tell(event="start", program="control.py", torch=torch.__version__, depth=o.depth, epochs=o.epochs,
+             seed=o.seed, train_images=len(labels), class_counts=torch.bincount(labels).tolist())
         for epoch in range(o.epochs):
             for group in optimizer.param_groups:
                 group["lr"] = rate(epoch, o.epochs)
