@@ -44,6 +44,12 @@ def means(points):
     return [(points[i][0], sum(y for _, y in points[i - SMOOTH + 1:i + 1]) / SMOOTH) for i in range(SMOOTH - 1, len(points))]
 
 
+def tic_step(last):
+    """A round distance, of which some four lead to the last one: more numbers would touch."""
+    power = 10 ** (len(str(int(last))) - 1)
+    return min((power * k / 10 for k in (1, 2, 5, 10, 20, 50)), key=lambda step: abs(last / step - 4))
+
+
 def block(name, points):
     return f"${name} << END\n" + "\n".join(f"{x} {y}" for x, y in points) + "\nEND\n"
 
@@ -65,7 +71,8 @@ for key, title in shown:
         else:
             plots.append(f"${key}{number} using 1:2 with lines lw 1.5 lc rgb '{colour}' title '{name}'")
     by = "step" if any(by_step for _, by_step, _ in runs) else "epoch"
-    panels += f"set title '{title}'\nset xlabel '{by}'\nset key {'bottom' if key == 'top1' else 'top'} right\nplot {', '.join(plots)}\n"
+    last = max(x for _, _, points in runs for x, _ in points[key])
+    panels += f"set title '{title}'\nset xlabel '{by}'\nset xtics {tic_step(last):g}\nset key {'bottom' if key == 'top1' else 'top'} right\nplot {', '.join(plots)}\n"
 script = f"""{data}
 set terminal svg size {330 * len(shown)},330 font 'sans,12'
 set output '{out}'
