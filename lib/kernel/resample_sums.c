@@ -11,10 +11,11 @@ static const hni_resample_sums *const tables[] = {
 #endif
 };
 
+enum { ALL = sizeof tables / sizeof tables[0] };
+
 static int count(void)
 {
-    const int all = (int)(sizeof tables / sizeof tables[0]);
-    return hni_isa_count() < all ? hni_isa_count() : all; /* CPUs beyond AVX2 take that */
+    return hni_isa_count() < ALL ? hni_isa_count() : ALL; /* CPUs beyond AVX2 take that */
 }
 
 const hni_resample_sums *hni_resample_sums_variant(int index)
@@ -24,5 +25,5 @@ const hni_resample_sums *hni_resample_sums_variant(int index)
 
 const hni_resample_sums *hni_resample_sums_best(void)
 {
-    return tables[count() - 1];
+    return hni_resample_sums_variant(count() - 1);
 }
