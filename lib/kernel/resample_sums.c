@@ -4,26 +4,18 @@
 
 #include <stddef.h>
 
-static const hni_resample_sums *const tables[] = {
-    &hni_resample_sums_portable,
-#ifdef HNI_X86_VARIANTS
-    &hni_resample_sums_avx2,
-#endif
-};
-
-enum { ALL = sizeof tables / sizeof tables[0] };
-
-static int count(void)
-{
-    return hni_isa_count() < ALL ? hni_isa_count() : ALL; /* CPUs beyond AVX2 take that */
-}
-
+/* AVX-512 has no variant of its own: a pixel of four rows is 16 bytes. */
 const hni_resample_sums *hni_resample_sums_variant(int index)
 {
-    return index >= 0 && index < count() ? tables[index] : NULL;
+#ifdef HNI_X86_VARIANTS
+    if (index == 1 && hni_isa_count() > 1)
+        return &hni_resample_sums_avx2;
+#endif
+    return index == 0 ? &hni_resample_sums_portable : NULL;
 }
 
 const hni_resample_sums *hni_resample_sums_best(void)
 {
-    return hni_resample_sums_variant(count() - 1);
+    const hni_resample_sums *avx2 = hni_resample_sums_variant(1);
+    return avx2 != NULL ? avx2 : &hni_resample_sums_portable;
 }
