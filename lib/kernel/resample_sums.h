@@ -30,7 +30,7 @@ typedef struct hni_resample_axis {
 } hni_resample_axis;
 
 typedef struct hni_resample_sums {
-    const char *name;
+    const char *name; /* channels below: 1 to 4 */
 
     /* Four rows of width pixels, [width][channels] each, side by side: wide [width][4 rows][4 bytes]. A pixel's bytes beyond
      * its channels may hold anything.                                                                                     */
