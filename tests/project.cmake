@@ -11,6 +11,7 @@ foreach(rule includes calls size self-test)
   hn_script_test(house.${rule} unit ${CMAKE_CURRENT_SOURCE_DIR}/check_house.sh ${rule} ${PROJECT_SOURCE_DIR})
 endforeach()
 hn_script_test(golden.sources golden ${CMAKE_CURRENT_SOURCE_DIR}/check_golden.sh ${CMAKE_CURRENT_SOURCE_DIR}/golden)
+hn_script_test(docs.reproduction smoke ${CMAKE_CURRENT_SOURCE_DIR}/reproduction.sh ${PROJECT_SOURCE_DIR})
 hn_script_test(abi.headers abi ${CMAKE_CURRENT_SOURCE_DIR}/headers.sh ${PROJECT_SOURCE_DIR})
 
 add_executable(test_abi_layout test_abi_layout.c)
