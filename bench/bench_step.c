@@ -1,6 +1,6 @@
-/* bench_step -- measures one training step of a residual network, for CIFAR's images or for ImageNet's: forward, cross-entropy, backward, SGD; or, with
- * --infer, the forward pass of an evaluation. Prints one line of JSON: times and rates; bytes, the executor's;
- * peak_bytes, by how much the process grew since its start.                                                          */
+/* bench_step -- measures one training step of a residual network, for CIFAR's images or for ImageNet's: forward,
+ * cross-entropy, backward, SGD; or, with --infer, the forward pass of an evaluation. Prints one line of JSON: times and
+ * rates; bytes, the executor's; peak_bytes, by how much the process grew since its start.                            */
 #include "bench_step.h"
 
 #include <inttypes.h>

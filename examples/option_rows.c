@@ -122,7 +122,8 @@ const struct option_row option_rows[] = {
      "of initial weights, order of images and augmentation; the same seed gives\n"
      "the same weights, whatever --threads and --workers are"},
     {"seeds", OPTION_LIST, AT(seeds), "auto", 0, 4294967295.0, "LIST",
-     "one run for each of these (16 at most, ascending), e.g. 1,2,3, and their mean\nand standard deviation; auto: one run with --seed"},
+     "one run for each of these (16 at most, ascending), e.g. 1,2,3, and their mean\n"
+     "and standard deviation; auto: one run with --seed"},
 
     {"Second stage", OPTION_HEADING, 0, NULL, 0, 0, NULL, NULL},
     {"second-stage", OPTION_CHOICE, AT(second_stage), "none", 0, 0, "none|crt|lws|tau|ncm",

@@ -12,7 +12,8 @@ struct peaks {
 };
 
 /* Each is the best of a few on that many threads (0: as many as OpenMP would use), flops in that precision, HN_F32 or
- * HN_BF16; takes a second or so, and 512 MiB for that long. On failure hn_last_error() has the sentence.                                                              */
+ * HN_BF16; takes a second or so, and 512 MiB for that long. On failure hn_last_error() has the
+ * sentence.                                                                                                      */
 hn_status peaks_measure(struct peaks *peaks, int32_t num_threads, int32_t precision);
 
 #endif

@@ -3,7 +3,7 @@
 #   includes    a source sees only lower floors (and its own); one file includes cblas.h,
 #               one oneDNN's dnnl.h, one jpeglib.h, one png.h
 #   calls       no printing, exiting, environment, clock or C random numbers in lib/; memory and files in their places
-#   size        no source over 600 lines
+#   size        no source of lib/ over 600 lines, no line of C over 128 columns
 #   globals     LIBRARY (libhybridnet.a) has no variable data but thread-local
 #   self-test   every rule reports a tree that breaks it
 # Prints each breach as FILE:LINE: what, and ends with status 1 if there was one; 77: skipped.
@@ -176,6 +176,9 @@ check_size() {
         lines=$(wc -l <"$1/$file")
         [ "$lines" -le 600 ] || echo "$file:600: has $lines lines; 600 is the limit"
     done
+    (cd "$1" && { find include lib examples tests bench -name '*.[ch]' 2>/dev/null || true; }) | LC_ALL=C sort | while read -r file; do
+        awk -v file="$file" 'length > 128 { print file ":" FNR ": has " length " columns; 128 is the limit" }' "$1/$file"
+    done
 }
 
 # Objects (type O) in .data, .bss or common. .tdata and .tbss are thread-local; .data.rel.ro is constant once loaded.
@@ -244,6 +247,8 @@ self_test() {
     breach calls lib/base/context.c 'void f(void) { free(0); }\n' ''
     breach calls lib/io/a.c 'void f(void) { fopen(a, b); }\n' ''
     breach size lib/loss/a.c "$(printf '\\n%.0s' $(seq 601))" '601 lines'
+    breach size tests/a.h "/* $(printf 'x%.0s' $(seq 123)) */\n" '129 columns'
+    breach size tests/a.h "/* $(printf 'x%.0s' $(seq 122)) */\n" ''
     breach globals lib/loss/a.c 'int counter;\n' 'counter'
     breach globals lib/loss/a.c 'static int counter = 3; int f(void) { return counter++; }\n' 'counter'
     breach globals lib/loss/a.c 'int f(void) { static int seen; return seen++; }\n' 'seen'

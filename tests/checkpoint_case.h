@@ -1,4 +1,4 @@
-/* checkpoint_case.h -- what the tests of checkpoints train: a small network with each loss, its loaders, and where it stands. */
+/* checkpoint_case.h -- what the tests of checkpoints train: a small network with each loss, its loaders, its place. */
 #ifndef HNT_CHECKPOINT_CASE_H
 #define HNT_CHECKPOINT_CASE_H
 

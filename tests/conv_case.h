@@ -1,4 +1,4 @@
-/* conv_case.h -- what the tests of convolution engines and of the layers made of them share: arrays, and convolution in double. */
+/* conv_case.h -- what the tests of convolution engines and of layers made of them share: arrays, convolution in double. */
 #ifndef HNT_CONV_CASE_H
 #define HNT_CONV_CASE_H
 

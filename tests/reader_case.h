@@ -1,5 +1,5 @@
-/* reader_case.h -- one small set of files for every reader, and all readers in a table: for the tests that let each of them fail
- * at every call it makes.                                                                                              */
+/* reader_case.h -- one small set of files for every reader, and all readers in a table: for the tests that let each of them
+ * fail at every call it makes.                                                                                           */
 #ifndef HNT_READER_CASE_H
 #define HNT_READER_CASE_H
 

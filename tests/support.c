@@ -75,7 +75,7 @@ void hnt_close_d(const char *what, double got, double want, double rtol)
 
 void hnt_ok_(const char *file, int line, const char *text, hn_status status)
 {
-    if (status < 0)
+    if (status != HN_OK)
         ck_abort_msg("%s:%d: %s: %s: %s", file, line, text, hn_status_name(status), hn_last_error());
 }
 

@@ -277,7 +277,7 @@ START_TEST(changes_are_independent)
 }
 END_TEST
 
-/* ---- sizes ------------------------------------------------------------------------------------------------------------ */
+/* ---- sizes ------------------------------------------------------------------------------------------------------- */
 
 START_TEST(output_and_scratch)
 {
@@ -392,7 +392,7 @@ START_TEST(central_part_of_extreme_images)
 }
 END_TEST
 
-/* ---- golden ----------------------------------------------------------------------------------------------------------------- */
+/* ---- golden ------------------------------------------------------------------------------------------------------ */
 
 static void compare_centre(const hn_safetensors *file, const char *name, const uint8_t *pixels, hn_image_shape s,
                            int32_t shorter, int32_t height, int32_t width)

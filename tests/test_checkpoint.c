@@ -210,7 +210,7 @@ START_TEST(misuse_is_named)
 }
 END_TEST
 
-/* A struct without room for what restoring sets, as of a caller that has set another size, is refused before anything is set. */
+/* A struct without room for what restoring sets, as of a caller that set another size, is refused before anything is set. */
 START_TEST(a_training_without_its_place_is_refused)
 {
     static const size_t sizes[] = {offsetof(hn_training, epoch), offsetof(hn_training, step), sizeof(hn_training) - 1};

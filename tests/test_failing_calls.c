@@ -1,6 +1,6 @@
-/* The system calls of readers and loaders: transferring a byte at a time, interrupted, and failing, each once alone and once with
- * all that follow, by each errno that matters. The result is the same bits, or a status and a sentence with the path and
- * errno's text; no memory and no descriptor stays behind.                                                               */
+/* The system calls of readers and loaders: transferring a byte at a time, interrupted, and failing, each once alone and once
+ * with all that follow, by each errno that matters. The result is the same bits, or a status and a sentence with the path
+ * and errno's text; no memory and no descriptor stays behind.                                                             */
 #include "failing_calls.h"
 #include "reader_case.h"
 

@@ -178,7 +178,7 @@ START_TEST(slow_files)
 }
 END_TEST
 
-/* A failure of the listing after the new checkpoint is whole, or of the latest where an older one is whole too, is a warning. */
+/* A failure of the listing after the new checkpoint is whole, or of the latest where an older is whole too, is a warning. */
 static bool passed_over(const bench *b, const part *p, int error)
 {
     const char *call = hnt_call_failed();

@@ -203,6 +203,7 @@ END_TEST
 typedef struct odd {
     hn_status plan, forward, backward;
     size_t workspace, scratch;
+    int32_t again; /* of the last forward call */
 } odd;
 
 static hn_status odd_plan(const void *self, const hn_desc *input, int32_t mode, int32_t threads, hn_layer_plan *plan)
@@ -217,8 +218,9 @@ static hn_status odd_plan(const void *self, const hn_desc *input, int32_t mode, 
 
 static hn_status odd_forward(void *self, const hn_layer_call *call)
 {
-    (void)call;
-    return ((const odd *)self)->forward;
+    odd *o = self;
+    o->again = call->again;
+    return o->forward;
 }
 
 static hn_status odd_backward(void *self, const hn_layer_call *call)
@@ -257,6 +259,33 @@ START_TEST(failures_of_a_callers_functions_have_a_sentence)
 }
 END_TEST
 
+/* An older header's hn_layer_call, which ends earlier, and a newer's, which ends later. */
+START_TEST(call_struct_sizes)
+{
+    static const hn_layer_ops ops = {
+        .struct_size = sizeof ops, .kind = "odd", .plan = odd_plan, .forward = odd_forward, .backward = odd_backward};
+    hn_context *context = hnt_context(1);
+    hn_layer *layer = NULL;
+    odd o = {.plan = HN_OK};
+    const hn_desc in = {HN_F32, 2, {5, 3}};
+    struct {
+        hn_layer_call call;
+        int64_t later;
+    } c = {{.struct_size = sizeof c, .context = context, .input = in, .output = in, .again = 1}, 0};
+    hnt_ok(hn_layer_create(&layer, context, &ops, &o));
+    hnt_ok(hn_layer_forward(layer, &c.call));
+    ck_assert_int_eq(o.again, 1);
+    c.later = 5;
+    hnt_fails(hn_layer_forward(layer, &c.call), HN_E_VERSION, "hn_layer_forward: the struct uses a field");
+    hnt_fails(hn_layer_backward(layer, &c.call), HN_E_VERSION, "hn_layer_backward: the struct uses a field");
+    c.call.struct_size = offsetof(hn_layer_call, again);
+    hnt_ok(hn_layer_forward(layer, &c.call));
+    ck_assert_int_eq(o.again, 0);
+    hn_layer_destroy(layer);
+    hn_context_destroy(context);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("layer");
@@ -268,6 +297,7 @@ static Suite *suite(void)
     tcase_add_test(unit, output_shape_and_its_errors);
     tcase_add_test(unit, a_layer_has_one_owner);
     tcase_add_test(unit, failures_of_a_callers_functions_have_a_sentence);
+    tcase_add_test(unit, call_struct_sizes);
     tcase_add_test(hnt_case(s, "oom"), every_allocation_may_fail);
     return s;
 }

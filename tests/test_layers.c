@@ -518,7 +518,7 @@ static Suite *suite(void)
     tcase_add_test(unit, cosines_of_zero_rows_are_zero);
     tcase_add_test(unit, wrong_inputs_are_named);
     tcase_add_loop_test(hnt_case(s, "grad"), matches_its_reference_and_central_differences, 0,
-                       sizeof references / sizeof references[0]);
+                        sizeof references / sizeof references[0]);
 #ifdef HNI_HAVE_JANSSON
     tcase_add_loop_test(hnt_case(s, "golden"), matches_pytorch, 0, CASES);
 #endif

@@ -16,7 +16,7 @@ enum { CLASSES = 3, EACH = 5, IMAGES = CLASSES * EACH, BATCH = 7, BATCHES = 3, S
 
 static const int32_t workers[] = {0, 1, 2, 4};
 
-/* ---- a directory of files ---------------------------------------------------------------------------------------------- */
+/* ---- a directory of files ---------------------------------------------------------------------------------------- */
 
 static char dir[256];
 
@@ -79,7 +79,7 @@ static void corrupt(int i)
     hnt_write_file(path, bytes, 60);
 }
 
-/* ---- a loader over it ---------------------------------------------------------------------------------------------------- */
+/* ---- a loader over it -------------------------------------------------------------------------------------------- */
 
 /* Lines of the context's log. */
 struct log {
@@ -206,7 +206,7 @@ static hn_rng stream(uint64_t seed, int64_t epoch, int64_t position, int32_t vie
     return rng;
 }
 
-/* ---- unit ------------------------------------------------------------------------------------------------------------------ */
+/* ---- unit -------------------------------------------------------------------------------------------------------- */
 
 /* Each view is hn_augment_image of the decoded file; the later ones by their own options. */
 START_TEST(views_are_augmented_files)
@@ -455,7 +455,7 @@ START_TEST(other_failures_are_not_skipped)
 }
 END_TEST
 
-/* ---- repro ----------------------------------------------------------------------------------------------------------------- */
+/* ---- repro ------------------------------------------------------------------------------------------------------- */
 
 START_TEST(same_bits_for_any_workers)
 {
@@ -515,7 +515,7 @@ START_TEST(images_shared_out_one_by_one)
 }
 END_TEST
 
-/* ---- allocations that fail ---------------------------------------------------------------------------------------------------- */
+/* ---- allocations that fail --------------------------------------------------------------------------------------- */
 
 /* In hn_loader_next too, where memory for images grows; the batch is then made at the second try. */
 START_TEST(allocation_failures)

@@ -1,5 +1,5 @@
-/* training_case.h -- a whole small training, from files to a checkpoint, in calls that return what the library returned: for the
- * tests that let it fail anywhere.                                                                                     */
+/* training_case.h -- a whole small training, from files to a checkpoint, in calls that return what the library returned: for
+ * the tests that let it fail anywhere.                                                                                    */
 #ifndef HNT_TRAINING_CASE_H
 #define HNT_TRAINING_CASE_H
 

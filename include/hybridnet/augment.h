@@ -91,8 +91,8 @@ HN_BEGIN_DECLS
 /* Fills the struct with its defaults; struct_size: sizeof *options. NULL is ignored. */
 HN_API void hn_augment_options_init(hn_augment_options *options, size_t struct_size);
 
-/* HN_E_ARG with a sentence if an option is out of range for images of this shape, or a side is above 65500. A shape of 0 x 0 x C stands for
- * images of any size: the output then needs a size.                                                                  */
+/* HN_E_ARG with a sentence if an option is out of range for images of this shape, or a side is above 65500. A shape of 0 x 0
+ * x C stands for images of any size: the output then needs a size.                                                        */
 HN_API HN_MUST_CHECK hn_status hn_augment_check(const hn_augment_options *options, const hn_image_shape *shape);
 
 /* Shape of what comes out for images of this shape (or 0 x 0 x C). HN_E_ARG as hn_augment_check. */

@@ -33,9 +33,9 @@ typedef struct hn_training {
 
 HN_BEGIN_DECLS
 
-/* Writes a checkpoint, between two steps, and then removes from the directory the oldest of those not later than this one beyond
- * the `keep` newest (0: all stay), and what writers that were killed have left. Later ones (of a training that was not gone on
- * with) stay. What cannot be removed is a warning in the context's log.
+/* Writes a checkpoint, between two steps, and then removes from the directory the oldest of those not later than this one
+ * beyond the `keep` newest (0: all stay), and what writers that were killed have left. Later ones (of a training that was not
+ * gone on with) stay. What cannot be removed is a warning in the context's log.
  *   directory  must be there
  *   metadata   [count], text to be kept; keys must not begin with "hybridnet." nor be format, producer or version
  * HN_E_NONFINITE where a parameter or buffer is not finite: a training that has diverged does not push out checkpoints from
@@ -44,11 +44,10 @@ HN_BEGIN_DECLS
 HN_API HN_MUST_CHECK hn_status hn_checkpoint_save(const hn_training *training, const char *directory, int64_t keep,
                                                   const hn_metadata *metadata, int64_t count);
 
-/* Opens the latest checkpoint (by epoch and step) of a directory that is whole and intact. Those that are not are passed over, each
- * with a warning in the context's log. *out is the caller's to close.
- * HN_END: there is none, or no such directory (*out is untouched). HN_E_FORMAT or HN_E_IO: there are some, and none is whole; the
- * sentence tells of the latest. HN_E_VERSION (the latest whole one is in a format of a newer library), HN_E_ARG, HN_E_NOMEM,
- * HN_E_UNSUPPORTED.                                                                                                       */
+/* Opens the latest checkpoint (by epoch and step) of a directory that is whole and intact. Those that are not are passed
+ * over, each with a warning in the context's log. *out is the caller's to close. HN_END: there is none, or no such directory
+ * (*out is untouched). HN_E_FORMAT or HN_E_IO: there are some, and none is whole; the sentence tells of the latest.
+ * HN_E_VERSION (the latest whole one is in a format of a newer library), HN_E_ARG, HN_E_NOMEM, HN_E_UNSUPPORTED.          */
 HN_API HN_MUST_CHECK hn_status hn_checkpoint_open(hn_checkpoint **out, hn_context *context, const char *directory);
 
 /* Where training stood: as in hn_training. -1 for NULL. */

@@ -57,9 +57,10 @@ HN_API HN_MUST_CHECK hn_status hn_dataset_open_image_list(hn_dataset **out, hn_c
  *    "categories": [{"id": 7, "name": "c"}]}
  * in any order, with any other members. Paths are below root; images are in the order of "images". Classes are the
  * categories by ascending id, annotated or not, and have names if each has a "name". Read as a stream: elements, not the
- * document, are held in memory. HN_E_IO, HN_E_NOMEM, HN_E_FORMAT: broken JSON (of members of
- * other names the brackets alone are read), a member or an array that is missing or of another type, an id that is there twice, an image without an annotation or with two, an annotation of an unknown
- * image or category, no image. HN_E_UNSUPPORTED in a build without jansson.                                           */
+ * document, are held in memory. HN_E_IO, HN_E_NOMEM, HN_E_FORMAT: broken JSON (of members of other names the
+ * brackets alone are read), a member or an array that is missing or of another type, an id that is there twice, an image
+ * without an annotation or with two, an annotation of an unknown image or category, no image. HN_E_UNSUPPORTED in a build
+ * without jansson.                                                                                                    */
 HN_API HN_MUST_CHECK hn_status hn_dataset_open_inaturalist(hn_dataset **out, hn_context *context, const char *root,
                                                            const char *json_path);
 

@@ -121,7 +121,8 @@ HN_API int64_t hn_layer_param_total(const hn_layer *layer);
 
 /* For layers made of others: the child's own plan, forward and backward, with memory cut from the parent's.
  * plan: struct_size is set here; HN_E_ARG for a mode that does not exist or num_threads < 1, HN_E_SHAPE for one that wants
- * more than 2^48 bytes. call: its struct_size must be set, else HN_E_ARG. Other statuses are the child's.
+ * more than 2^48 bytes. call: its struct_size must be set, else HN_E_ARG; what an older header's struct lacks is 0, and
+ * what a newer's has beyond this one must be 0, else HN_E_VERSION. Other statuses are the child's.
  * forward and backward send their two events to the trace of the call's context, if it has one.                       */
 HN_API HN_MUST_CHECK hn_status hn_layer_plan_call(const hn_layer *layer, const hn_desc *input, int32_t mode,
                                                   int32_t num_threads, hn_layer_plan *plan);

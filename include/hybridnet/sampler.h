@@ -24,9 +24,9 @@ enum {
 typedef struct hn_sampler_options {
     size_t struct_size;
     uint64_t seed;        /* default 0                                                                                 */
-    int64_t epoch_length; /* draws an epoch; 0 (default): the number of images with a label. INSTANCE_BALANCED goes on with further
-                             permutations of the same epoch when it is longer                                          */
-    int64_t total_epochs; /* for PROGRESSIVE; > 0                                                                       */
+    int64_t epoch_length; /* draws an epoch; 0 (default): the number of images with a label. INSTANCE_BALANCED goes on
+                             with further permutations of the same epoch when it is longer                             */
+    int64_t total_epochs; /* for PROGRESSIVE; > 0                                                                      */
 } hn_sampler_options;
 
 HN_BEGIN_DECLS

@@ -13,13 +13,14 @@ hn_status hni_options_read(void *defaults, size_t current_size, const void *call
         return HN_OK;
     size_t size;
     memcpy(&size, caller, sizeof size);
-    HNI_FAIL_IF(size < sizeof size || size > OPTIONS_MAX_BYTES, HN_E_ARG,
-                "%s: struct_size is %zu; set it, by the struct's _options_init function where it has one, to the struct's size",
-                function, size);
+    HNI_FAIL_IF(
+        size < sizeof size || size > OPTIONS_MAX_BYTES, HN_E_ARG,
+        "%s: struct_size is %zu; set it, by the struct's _options_init function where it has one, to the struct's size",
+        function, size);
     const unsigned char *bytes = caller;
     for (size_t i = current_size; i < size; ++i)
-        HNI_FAIL_IF(bytes[i] != 0, HN_E_VERSION, "%s: options use a field (byte %zu) that this library does not know",
-                    function, i);
+        HNI_FAIL_IF(bytes[i] != 0, HN_E_VERSION,
+                    "%s: the struct uses a field (byte %zu) that this library does not know", function, i);
     memcpy(defaults, caller, size < current_size ? size : current_size);
     memcpy(defaults, &current_size, sizeof current_size);
     return HN_OK;

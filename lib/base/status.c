@@ -5,15 +5,9 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-#if defined(_MSC_VER)
-#define THREAD_LOCAL __declspec(thread)
-#else
-#define THREAD_LOCAL _Thread_local
-#endif
-
 /* The sentence lives in thread-local storage so that failing never allocates and never races. */
-static THREAD_LOCAL char last_error[512];
-static THREAD_LOCAL uint64_t failures;
+static _Thread_local char last_error[512];
+static _Thread_local uint64_t failures;
 
 /* U+0000 to U+001F, U+007F to U+009F: a terminal may obey the last as it obeys ESC [. */
 static bool controls(const char *character)

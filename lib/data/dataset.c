@@ -224,8 +224,9 @@ static void subset_release(void *user)
 
 static hn_status check_subset(const hn_dataset *base, const int64_t *index, int64_t n, const char *function)
 {
-    HNI_FAIL_IF(n < 1 || (uint64_t)n > SIZE_MAX / sizeof *index, HN_E_ARG, "%s: n is %" PRId64 "; it must be in [1, %" PRId64 "]",
-                function, n, (int64_t)(SIZE_MAX / sizeof *index));
+    HNI_FAIL_IF(n < 1 || (uint64_t)n > SIZE_MAX / sizeof *index, HN_E_ARG,
+                "%s: n is %" PRId64 "; it must be in [1, %" PRId64 "]", function, n,
+                (int64_t)(SIZE_MAX / sizeof *index));
     for (int64_t i = 0; i < n; ++i)
         HNI_FAIL_IF(index[i] < 0 || index[i] >= base->count, HN_E_ARG,
                     "%s: index[%" PRId64 "] is %" PRId64 "; it must be in [0, %" PRId64 ")", function, i, index[i],

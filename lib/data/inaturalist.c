@@ -48,7 +48,8 @@ struct reader {
 
 static hn_status add_pair(struct reader *r, struct pairs *pairs, int64_t id, int64_t value)
 {
-    struct pair *items = hni_grow(r->set->context, pairs->items, &pairs->capacity, pairs->count, sizeof *items, function);
+    struct pair *items =
+        hni_grow(r->set->context, pairs->items, &pairs->capacity, pairs->count, sizeof *items, function);
     if (items == NULL)
         return HN_E_NOMEM;
     pairs->items = items;

@@ -6,7 +6,7 @@
 
 #include <inttypes.h>
 
-enum { MAX_STRUCT = 65536, SHARE_FLOATS = 65536 };
+enum { SHARE_FLOATS = 65536 };
 
 static const char creator[] = "hn_loader_create";
 
@@ -218,8 +218,7 @@ hn_status hn_loader_seek(hn_loader *loader, int64_t epoch, int64_t batch)
 hn_status hn_loader_next(hn_loader *l, hn_batch *batch)
 {
     HNI_FAIL_IF(l == NULL || batch == NULL, HN_E_ARG, "hn_loader_next: %s is NULL", l == NULL ? "loader" : "batch");
-    HNI_FAIL_IF(batch->struct_size < sizeof *batch || batch->struct_size > MAX_STRUCT, HN_E_ARG,
-                "hn_loader_next: batch->struct_size is %zu; set it to sizeof(hn_batch)", batch->struct_size);
+    HNI_TRY(hni_output_check(batch, "hn_loader_next", "batch"));
     pthread_mutex_lock(&l->lock);
     l->holding = false; /* the batch of the last call may be overwritten now */
     pthread_cond_broadcast(&l->changed);

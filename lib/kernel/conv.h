@@ -61,8 +61,8 @@ const hni_conv_engine *hni_conv_engine_for(const hn_context *context, const hni_
 /* All engines of this build; NULL from `index` = their number on. */
 const hni_conv_engine *hni_conv_engine_at(int index);
 
-/* cblas takes every geometry in f32, direct 3x3 with stride 1 and padding up to 2 in f32, paired every geometry in bf16; onednn, which takes f32
- * and where the CPU multiplies it bf16, is there where HNI_HAVE_ONEDNN is defined.                                    */
+/* cblas takes every geometry in f32, direct 3x3 with stride 1 and padding up to 2 in f32, paired every geometry in bf16;
+ * onednn, which takes f32 and where the CPU multiplies it bf16, is there where HNI_HAVE_ONEDNN is defined.            */
 extern const hni_conv_engine hni_conv_cblas, hni_conv_direct, hni_conv_paired, hni_conv_onednn;
 
 /* Whether it is the fastest here (bench/README.md). */

@@ -172,7 +172,8 @@ HNI_INLINE void conv_long_block(int rows, const hni_paired_conv *c, const place 
             UNROLL for (int q = 0; q < rows + TAPS - 1; ++q)
             {
                 const pairs left = splat_pair(x + q * 2 * c->pairs);
-                UNROLL for (int t = 0; t < TAPS; ++t) if (q - t >= 0 && q - t < rows) sum[q - t][0][0] = add_products(sum[q - t][0][0], right[t], left);
+                UNROLL for (int t = 0; t < TAPS; ++t) if (q - t >= 0 && q - t < rows)
+                    sum[q - t][0][0] = add_products(sum[q - t][0][0], right[t], left);
             }
         }
     }

@@ -15,7 +15,7 @@ void hni_paired_pack(int32_t num_threads, const hni_conv *g, bool turned, const 
                     hni_bf16 *packed);
 
 /* dw += the sum of `count` gradients, `bytes` apart, each [kernel_height][kernel_width][in][out padded to whole panels];
- * they are overwritten.                                                                                                */
+ * the first is overwritten.                                                                                                */
 void hni_paired_unpack_add(int32_t num_threads, const hni_conv *g, int64_t count, size_t bytes, float *gradients,
                           float *dw);
 

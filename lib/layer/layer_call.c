@@ -2,6 +2,7 @@
 #include "base/context.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/options.h"
 #include "base/tensor.h"
 #include "layer/layer.h"
 
@@ -78,11 +79,10 @@ static hn_status traced(const hn_layer *layer, const hn_layer_call *call, int32_
 static hn_status pass(const hn_layer *layer, const hn_layer_call *call, int32_t which, const char *function)
 {
     HNI_FAIL_IF(layer == NULL || call == NULL, HN_E_ARG, "%s: %s is NULL", function, layer == NULL ? "layer" : "call");
-    HNI_FAIL_IF(call->struct_size < sizeof *call, HN_E_ARG, "%s: the call's struct_size is %zu; it must be %zu",
-                function, call->struct_size, sizeof *call);
-    const bool watched =
-        call->context != NULL && call->context->trace != NULL; /* one made by hand may lack a context */
-    return watched ? traced(layer, call, which) : run(layer, call, which);
+    hn_layer_call full = {.struct_size = sizeof full};
+    HNI_TRY(hni_options_read(&full, sizeof full, call, function));
+    const bool watched = full.context != NULL && full.context->trace != NULL; /* one made by hand may lack a context */
+    return watched ? traced(layer, &full, which) : run(layer, &full, which);
 }
 
 hn_status hn_layer_forward(const hn_layer *layer, const hn_layer_call *call)

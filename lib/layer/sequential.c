@@ -1,6 +1,7 @@
 /* Runs children in order. Their memory is cut from this layer's: in training every child's workspace and output is kept
- * until backward, in inference two outputs take turns. The layout is computed anew for every call (it is cheap and
- * depends on the batch), so that the layer itself stays unchanged.                                                      */
+ * until backward, in inference two outputs take turns. The layout is computed anew for every call, for it depends on the
+ * batch, so that the layer itself stays unchanged. Plans are cheap beside a child's work, even those n (n + 1) / 2 by which
+ * backward looks for n children from the front.                                                                          */
 #include <hybridnet/layers.h>
 
 #include "base/error.h"

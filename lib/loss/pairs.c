@@ -36,7 +36,7 @@ typedef struct tile {
 } tile;
 
 /* Task `task` of the round. Round 0 has the tiles on the diagonal. In round r > 0 the blocks play a tournament: the last stays,
- * the others stand in a circle turned by r, and opposite ones meet; with an odd number the one opposite the empty place rests. */
+ * the others stand in a circle turned by r, and opposite ones meet; with an odd number the one without an opposite rests. */
 static int find_tile(const hni_pairs *p, int64_t task, int32_t thread, tile *t)
 {
     int64_t a = task, b = task;

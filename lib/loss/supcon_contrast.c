@@ -1,6 +1,7 @@
 /* The supervised contrastive loss of anchors against a separate contrast set. denominator.h has the log-sum-exps, class_keys.h
  * the positives: with S the sum of the contrast rows of anchor i's label, P(i) these rows but self, a_i the anchor's weight,
- *     L_i = lse_i - x_i.(S - y_self) / (tau |P|),   dL/dx_i -= a_i / (tau |P|) (S - y_self),   dL/dy_p -= a_i / (tau |P|) x_i */
+ *     L_i = lse_i - x_i.(S - y_self) / (tau |P|)
+ *     dL/dx_i -= a_i / (tau |P|) (S - y_self),   dL/dy_p -= a_i / (tau |P|) x_i                                            */
 #include "loss/supcon.h"
 
 #include "base/error.h"
