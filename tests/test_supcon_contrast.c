@@ -78,7 +78,7 @@ static double evaluate(const void *arg)
 
 static const hnt_mistake mistakes[] = {
     HNT_I32(sc, views, 2, "views, view_order and anchors"),
-    {HNT_INDEX + HNT_SELF, 2, 7, HN_E_ARG, "self of anchor 2 is 7; contrast has 7 rows"},
+    {HNT_INDEX + HNT_SELF, 2, 7, HN_E_ARG, "self[2] is 7; it must be below 7"},
 };
 
 static const hnt_misshape misshapes[] = {{HNT_INPUT, HNT_Y, 3, 2, 3, HN_E_SHAPE, "contrast has 2"}};

@@ -186,8 +186,7 @@ static hn_status check(const char *function, hn_loss_bcl_options *o, const hn_lo
     HNI_TRY(read_options(o, options, function));
     HNI_TRY(hni_loss_check_matrix(z, function, "z"));
     HNI_TRY(hni_loss_check_matrix(prototypes, function, "prototypes"));
-    HNI_FAIL_IF(prototypes->cols != z->cols, HN_E_SHAPE, "%s: prototypes have %" PRId64 " columns, z has %" PRId64,
-                function, prototypes->cols, z->cols);
+    HNI_TRY(hni_loss_check_columns(prototypes, z, function, "prototypes have", "z has"));
     HNI_FAIL_IF(prototypes->rows < 1, HN_E_SHAPE, "%s: prototypes have %" PRId64 " rows; it must be positive", function,
                 prototypes->rows);
     HNI_TRY(hni_loss_check_gradient(dz, z, function, "dz"));
@@ -225,7 +224,7 @@ hn_status hni_loss_bcl(const char *function, const hn_loss_bcl_options *options,
     /* The keys' gradient stays in the engine's array and is handed out from there. */
     const hn_matf keys = {w.d.gp, w.classes + w.n, z->cols, z->cols};
     w.d.dy = dz == NULL && dprototypes == NULL ? NULL : &keys;
-    const double divisor = o.reduction == HN_REDUCE_SUM || valid == 0 ? 1.0 : (double)valid;
+    const double divisor = hni_loss_divisor(o.reduction, valid);
     w.weight = 1.0 / divisor;
     if (valid > 0) {
         prepare(&w);
@@ -238,14 +237,7 @@ hn_status hni_loss_bcl(const char *function, const hn_loss_bcl_options *options,
         hni_loss_give(dprototypes, prototypes_beta, NULL);
         hni_loss_give(dz, o.grad_beta, NULL);
     }
-    double sum = 0.0;
-    for (int64_t i = 0; i < w.n; ++i) {
-        sum += w.row[i];
-        if (row_loss != NULL)
-            row_loss[i] = (float)w.row[i];
-    }
-    if (loss != NULL)
-        *loss = sum / divisor;
+    hni_loss_reduce(w.n, w.row, divisor, loss, row_loss);
     return HN_OK;
 }
 

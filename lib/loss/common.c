@@ -80,6 +80,42 @@ hn_status hni_loss_check_labels(const int32_t *labels, int64_t n, int64_t classe
     return HN_OK;
 }
 
+hn_status hni_loss_check_columns(const hn_cmatf *m, const hn_cmatf *other, const char *function, const char *m_has,
+                                 const char *other_has)
+{
+    HNI_FAIL_IF(m->cols != other->cols, HN_E_SHAPE, "%s: %s %" PRId64 " columns, %s %" PRId64, function, m_has, m->cols,
+                other_has, other->cols);
+    return HN_OK;
+}
+
+hn_status hni_loss_check_indices(const int32_t *index, int64_t n, int64_t below, const char *function, const char *name)
+{
+    for (int64_t i = 0; index != NULL && i < n; ++i)
+        HNI_FAIL_IF(index[i] >= below, HN_E_ARG, "%s: %s[%" PRId64 "] is %d; it must be below %" PRId64, function, name,
+                    i, (int)index[i], below);
+    return HN_OK;
+}
+
+hn_status hni_loss_check_keys(const int32_t *key_labels, const hn_matf *dkeys, const hn_cmatf *keys,
+                              const char *function)
+{
+    HNI_FAIL_IF(key_labels == NULL && keys->rows > 0, HN_E_ARG, "%s: key_labels is NULL", function);
+    if (dkeys == NULL)
+        return HN_OK;
+    HNI_FAIL_IF(dkeys->rows < 0 || dkeys->rows > keys->rows, HN_E_SHAPE,
+                "%s: dkeys has %" PRId64 " rows; there are %" PRId64 " keys", function, dkeys->rows, keys->rows);
+    const hn_cmatf first = {keys->data, dkeys->rows, keys->cols, keys->ld};
+    return hni_loss_check_gradient(dkeys, &first, function, "dkeys");
+}
+
+hn_status hni_loss_check_adjustment(const float *adjustment, int64_t classes, const char *function)
+{
+    for (int64_t c = 0; adjustment != NULL && c < classes; ++c)
+        HNI_FAIL_IF(!isfinite(adjustment[c]), HN_E_ARG, "%s: logit_adjustment[%" PRId64 "] is %g; it must be finite",
+                    function, c, (double)adjustment[c]);
+    return HN_OK;
+}
+
 hn_status hni_loss_check_finite(int32_t check, const hn_cmatf *m, const char *function, const char *name)
 {
     for (int64_t i = 0; check && i < m->rows; ++i)
@@ -124,4 +160,21 @@ void hni_loss_give(const hn_matf *to, float beta, const float *g)
         for (int64_t c = 0; g != NULL && c < to->cols; ++c)
             row[c] += g[i * to->cols + c];
     }
+}
+
+double hni_loss_divisor(int32_t reduction, int64_t counted)
+{
+    return reduction == HN_REDUCE_SUM || counted == 0 ? 1.0 : (double)counted;
+}
+
+void hni_loss_reduce(int64_t n, const double *row, double divisor, double *loss, float *row_loss)
+{
+    double sum = 0.0;
+    for (int64_t i = 0; i < n; ++i) {
+        sum += row[i];
+        if (row_loss != NULL)
+            row_loss[i] = (float)row[i];
+    }
+    if (loss != NULL)
+        *loss = sum / divisor;
 }

@@ -147,25 +147,14 @@ hn_status hn_loss_kcl_scratch(const hn_loss_kcl_options *options, int64_t n, int
     return HN_OK;
 }
 
-static hn_status check_indices(const char *function, const char *name, const int32_t *index, int64_t count,
-                               int64_t below)
-{
-    for (int64_t i = 0; index != NULL && i < count; ++i)
-        HNI_FAIL_IF(index[i] >= below, HN_E_ARG, "%s: %s[%" PRId64 "] is %d; it must be below %" PRId64, function, name,
-                    i, (int)index[i], below);
-    return HN_OK;
-}
-
 static hn_status check_targets(const char *function, const hn_loss_kcl_options *o, const input *in)
 {
     HNI_TRY(hni_loss_check_matrix(in->targets, function, "targets"));
-    HNI_FAIL_IF(in->targets->cols != in->anchors->cols, HN_E_SHAPE,
-                "%s: targets have %" PRId64 " columns, anchors have %" PRId64, function, in->targets->cols,
-                in->anchors->cols);
+    HNI_TRY(hni_loss_check_columns(in->targets, in->anchors, function, "targets have", "anchors have"));
     HNI_FAIL_IF(in->classes < 1 || in->classes > INT32_MAX, HN_E_ARG,
                 "%s: classes is %" PRId64 "; it must be in [1, 2^31 - 1]", function, in->classes);
     HNI_FAIL_IF(in->class_target == NULL, HN_E_ARG, "%s: class_target is NULL", function);
-    HNI_TRY(check_indices(function, "class_target", in->class_target, in->classes, in->targets->rows));
+    HNI_TRY(hni_loss_check_indices(in->class_target, in->classes, in->targets->rows, function, "class_target"));
     return hni_loss_check_finite(o->check_finite, in->targets, function, "targets");
 }
 
@@ -179,28 +168,20 @@ static hn_status check(hn_loss_kcl_options *o, const hn_loss_kcl_options *option
     HNI_TRY(read_options(o, options, function));
     HNI_TRY(hni_loss_check_matrix(in->anchors, function, "anchors"));
     HNI_TRY(hni_loss_check_matrix(in->keys, function, "keys"));
-    HNI_FAIL_IF(in->keys->cols != in->anchors->cols, HN_E_SHAPE,
-                "%s: keys have %" PRId64 " columns, anchors have %" PRId64, function, in->keys->cols,
-                in->anchors->cols);
+    HNI_TRY(hni_loss_check_columns(in->keys, in->anchors, function, "keys have", "anchors have"));
     const int64_t n = in->anchors->rows, k = in->keys->rows;
     if (o->target_weight > 0.0f)
         HNI_TRY(check_targets(function, o, in));
     else
         in->targets = NULL;
     HNI_TRY(hni_loss_check_labels(in->labels, n, in->targets == NULL ? -1 : in->classes, function, &valid));
-    HNI_FAIL_IF(in->key_labels == NULL && k > 0, HN_E_ARG, "%s: key_labels is NULL", function);
-    HNI_TRY(check_indices(function, "self", in->self, n, k));
-    HNI_TRY(check_indices(function, "own_key", in->own_key, n, k));
+    HNI_TRY(hni_loss_check_keys(in->key_labels, dkeys, in->keys, function));
+    HNI_TRY(hni_loss_check_indices(in->self, n, k, function, "self"));
+    HNI_TRY(hni_loss_check_indices(in->own_key, n, k, function, "own_key"));
     for (int64_t i = 0; in->self != NULL && in->own_key != NULL && i < n; ++i)
         HNI_FAIL_IF(in->self[i] >= 0 && in->self[i] == in->own_key[i], HN_E_ARG,
                     "%s: key %d is both self and own_key of row %" PRId64, function, (int)in->self[i], i);
     HNI_TRY(hni_loss_check_gradient(danchors, in->anchors, function, "danchors"));
-    if (dkeys != NULL) {
-        HNI_FAIL_IF(dkeys->rows < 0 || dkeys->rows > k, HN_E_SHAPE,
-                    "%s: dkeys has %" PRId64 " rows; there are %" PRId64 " keys", function, dkeys->rows, k);
-        const hn_cmatf first = {in->keys->data, dkeys->rows, in->keys->cols, in->keys->ld};
-        HNI_TRY(hni_loss_check_gradient(dkeys, &first, function, "dkeys"));
-    }
     HNI_TRY(hni_loss_check_finite(o->check_finite, in->anchors, function, "anchors"));
     HNI_TRY(hni_loss_check_finite(o->check_finite, in->keys, function, "keys"));
     HNI_TRY(hn_loss_kcl_scratch(o, n, k, in->targets == NULL ? 0 : in->targets->rows, in->anchors->cols, &bytes));
@@ -261,7 +242,7 @@ hn_status hn_loss_kcl(const hn_loss_kcl_options *options, const hn_cmatf *anchor
     hn_rng zero;
     hn_rng_seed(&zero, 0, 0);
     const int64_t counted = hni_positives_choose(&w.positives, o.rng == NULL ? &zero : o.rng);
-    const double divisor = o.reduction == HN_REDUCE_SUM || counted == 0 ? 1.0 : (double)counted;
+    const double divisor = hni_loss_divisor(o.reduction, counted);
     w.weight = 1.0 / divisor;
     if (counted > 0) {
         take(&w);
@@ -273,13 +254,6 @@ hn_status hn_loss_kcl(const hn_loss_kcl_options *options, const hn_cmatf *anchor
         hni_loss_give(danchors, o.grad_beta, NULL);
         hni_loss_give(dkeys, o.grad_beta, NULL);
     }
-    double sum = 0.0;
-    for (int64_t i = 0; i < n; ++i) {
-        sum += w.row[i];
-        if (row_loss != NULL)
-            row_loss[i] = (float)w.row[i];
-    }
-    if (loss != NULL)
-        *loss = sum / divisor;
+    hni_loss_reduce(n, w.row, divisor, loss, row_loss);
     return HN_OK;
 }

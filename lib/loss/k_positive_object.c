@@ -79,22 +79,6 @@ static hn_status follow(kcl_loss *l, const hn_cmatf *input, const int32_t *label
     return hn_kcl_assign_targets(&moved, &targets, l->class_target, scratch);
 }
 
-/* Fills keys, their labels and self; returns how many keys the batch has. */
-static int64_t gather(const kcl_loss *l, const hn_cmatf *input, const int32_t *labels, const parts *p)
-{
-    int64_t m = 0;
-    for (int64_t i = 0; i < input->rows; ++i) {
-        p->self[i] = labels[i] < 0 ? -1 : (int32_t)m;
-        if (labels[i] < 0)
-            continue;
-        memcpy(p->keys + m * l->dim, input->data + i * input->ld, (size_t)l->dim * sizeof *p->keys);
-        p->key_labels[m++] = labels[i];
-    }
-    memcpy(p->keys + m * l->dim, l->queue.x, (size_t)(l->queue.count * l->dim) * sizeof *p->keys);
-    memcpy(p->key_labels + m, l->queue.labels, (size_t)l->queue.count * sizeof *p->key_labels);
-    return m;
-}
-
 static hn_status kcl_apply(hn_loss *loss, const hn_cmatf *input, const int32_t *labels, float scale, double *value,
                            hn_matf *dinput, const hn_scratch *scratch)
 {
@@ -117,7 +101,7 @@ static hn_status kcl_apply(hn_loss *loss, const hn_cmatf *input, const int32_t *
     HNI_TRY(carve(l, input->rows, scratch->data, &p, &bytes));
     if (dinput != NULL && l->targets != NULL)
         HNI_TRY(follow(l, input, labels, &p.step));
-    const int64_t m = gather(l, input, labels, &p);
+    const int64_t m = hni_queue_gather(&l->queue, input, labels, p.keys, p.key_labels, p.self);
     const hn_cmatf keys = {p.keys, m + l->queue.count, l->dim, l->dim},
                    targets = {l->targets, l->classes, l->dim, l->dim};
     hn_matf dkeys = {p.dkeys, m, l->dim, l->dim};

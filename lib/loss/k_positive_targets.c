@@ -122,9 +122,7 @@ hn_status hn_kcl_assign_targets(const hn_cmatf *centroids, const hn_cmatf *targe
     size_t bytes;
     HNI_TRY(hni_loss_check_matrix(centroids, function, "centroids"));
     HNI_TRY(hni_loss_check_matrix(targets, function, "targets"));
-    HNI_FAIL_IF(targets->cols != centroids->cols, HN_E_SHAPE,
-                "%s: targets have %" PRId64 " columns, centroids have %" PRId64, function, targets->cols,
-                centroids->cols);
+    HNI_TRY(hni_loss_check_columns(targets, centroids, function, "targets have", "centroids have"));
     HNI_FAIL_IF(class_target == NULL && centroids->rows > 0, HN_E_ARG, "%s: class_target is NULL", function);
     HNI_TRY(hn_kcl_assign_targets_scratch(centroids->rows, targets->rows, centroids->cols, &bytes));
     HNI_TRY(hni_loss_check_scratch(scratch, bytes, function));
@@ -205,8 +203,7 @@ hn_status hn_kcl_update_centroids(const hn_cmatf *z, const int32_t *labels, floa
     HNI_FAIL_IF(centroids == NULL, HN_E_ARG, "%s: centroids is NULL", function);
     const hn_cmatf c = {centroids->data, centroids->rows, centroids->cols, centroids->ld};
     HNI_TRY(hni_loss_check_matrix(&c, function, "centroids"));
-    HNI_FAIL_IF(c.cols != z->cols, HN_E_SHAPE, "%s: centroids have %" PRId64 " columns, z has %" PRId64, function,
-                c.cols, z->cols);
+    HNI_TRY(hni_loss_check_columns(&c, z, function, "centroids have", "z has"));
     HNI_FAIL_IF(!(momentum >= 0.0f && momentum <= 1.0f), HN_E_ARG, "%s: momentum is %g; it must be in [0, 1]", function,
                 (double)momentum);
     HNI_TRY(hni_loss_check_labels(labels, z->rows, c.rows, function, &valid));

@@ -54,11 +54,7 @@ static hn_status read_options(hn_loss_paco_options *o, const hn_loss_paco_option
     HNI_TRY(check_weight(o->beta, function, "beta"));
     HNI_TRY(check_weight(o->gamma, function, "gamma"));
     HNI_FAIL_IF(o->alpha == 0.0f && o->beta == 0.0f, HN_E_ARG, "%s: alpha and beta are both 0", function);
-    for (int64_t c = 0; o->logit_adjustment != NULL && c < classes; ++c)
-        HNI_FAIL_IF(!isfinite(o->logit_adjustment[c]), HN_E_ARG,
-                    "%s: logit_adjustment[%" PRId64 "] is %g; it must be finite", function, c,
-                    (double)o->logit_adjustment[c]);
-    return HN_OK;
+    return hni_loss_check_adjustment(o->logit_adjustment, classes, function);
 }
 
 /* What a call is given. */
@@ -176,23 +172,6 @@ hn_status hn_loss_paco_scratch(const hn_loss_paco_options *options, int64_t n, i
     return HN_OK;
 }
 
-static hn_status check_keys(const char *function, const input *in)
-{
-    const int64_t k = in->keys->rows;
-    HNI_FAIL_IF(in->keys->cols != in->z->cols, HN_E_SHAPE, "%s: keys have %" PRId64 " columns, z has %" PRId64,
-                function, in->keys->cols, in->z->cols);
-    HNI_FAIL_IF(in->key_labels == NULL && k > 0, HN_E_ARG, "%s: key_labels is NULL", function);
-    for (int64_t i = 0; in->self != NULL && i < in->z->rows; ++i)
-        HNI_FAIL_IF(in->self[i] >= k, HN_E_ARG, "%s: self[%" PRId64 "] is %d; it must be below %" PRId64, function, i,
-                    (int)in->self[i], k);
-    if (in->dkeys == NULL)
-        return HN_OK;
-    HNI_FAIL_IF(in->dkeys->rows < 0 || in->dkeys->rows > k, HN_E_SHAPE,
-                "%s: dkeys has %" PRId64 " rows; there are %" PRId64 " keys", function, in->dkeys->rows, k);
-    const hn_cmatf first = {in->keys->data, in->dkeys->rows, in->keys->cols, in->keys->ld};
-    return hni_loss_check_gradient(in->dkeys, &first, function, "dkeys");
-}
-
 /* Checks everything; on HN_OK nothing can fail any more. */
 static hn_status check(hn_loss_paco_options *o, const hn_loss_paco_options *options, const input *in,
                        const hn_scratch *scratch, int64_t *valid)
@@ -208,7 +187,9 @@ static hn_status check(hn_loss_paco_options *o, const hn_loss_paco_options *opti
     HNI_TRY(hni_loss_check_labels(in->labels, in->z->rows, in->logits->cols, function, valid));
     HNI_TRY(hni_loss_check_gradient(in->dlogits, in->logits, function, "dlogits"));
     HNI_TRY(hni_loss_check_gradient(in->dz, in->z, function, "dz"));
-    HNI_TRY(check_keys(function, in));
+    HNI_TRY(hni_loss_check_columns(in->keys, in->z, function, "keys have", "z has"));
+    HNI_TRY(hni_loss_check_indices(in->self, in->z->rows, in->keys->rows, function, "self"));
+    HNI_TRY(hni_loss_check_keys(in->key_labels, in->dkeys, in->keys, function));
     HNI_TRY(hni_loss_check_finite(o->check_finite, in->logits, function, "logits"));
     HNI_TRY(hni_loss_check_finite(o->check_finite, in->z, function, "z"));
     HNI_TRY(hni_loss_check_finite(o->check_finite, in->keys, function, "keys"));
@@ -255,7 +236,7 @@ hn_status hn_loss_paco(const hn_loss_paco_options *options, const hn_cmatf *logi
                             .pull = pull,
                             .pull_keys = pull_keys};
     (void)carve(&w, z->rows, keys->rows, logits->cols, z->cols, scratch == NULL ? NULL : scratch->data);
-    const double divisor = o.reduction == HN_REDUCE_SUM || valid == 0 ? 1.0 : (double)valid;
+    const double divisor = hni_loss_divisor(o.reduction, valid);
     w.weight = 1.0 / divisor;
     hni_class_keys_find(&w.keys);
     for (int64_t i = 0; i < z->rows; ++i) {
@@ -272,13 +253,6 @@ hn_status hn_loss_paco(const hn_loss_paco_options *options, const hn_cmatf *logi
         hni_loss_give(dz, o.grad_beta, NULL);
         hni_loss_give(dkeys, o.grad_beta, NULL);
     }
-    double sum = 0.0;
-    for (int64_t i = 0; i < z->rows; ++i) {
-        sum += w.row[i];
-        if (row_loss != NULL)
-            row_loss[i] = (float)w.row[i];
-    }
-    if (loss != NULL)
-        *loss = sum / divisor;
+    hni_loss_reduce(z->rows, w.row, divisor, loss, row_loss);
     return HN_OK;
 }

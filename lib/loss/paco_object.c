@@ -64,11 +64,10 @@ static hn_status paco_scratch(const hn_loss *loss, int64_t rows, int64_t cols, s
     return carve(l, rows, NULL, &p, bytes);
 }
 
-/* Fills u, keys, their labels and self; returns how many keys the batch has. */
-static int64_t gather(const paco_loss *l, const hn_cmatf *input, const int32_t *labels, const parts *p)
+/* Fills u with the rows as the loss takes them. */
+static void take(const paco_loss *l, const hn_cmatf *input, const int32_t *labels, const parts *p)
 {
     const int64_t dim = l->dim;
-    int64_t m = 0;
     if (l->options.normalize)
         hni_rownorm_forward(l->options.num_threads, input->rows, dim, input->data, input->ld, p->u, p->inverse);
     for (int64_t i = 0; i < input->rows; ++i) {
@@ -76,18 +75,10 @@ static int64_t gather(const paco_loss *l, const hn_cmatf *input, const int32_t *
         if (labels[i] < 0) { /* whatever it holds, 0 times it must be 0 in the centres' gradient */
             memset(u, 0, (size_t)dim * sizeof *u);
             p->inverse[i] = 0.0;
-            p->self[i] = -1;
-            continue;
-        }
-        if (!l->options.normalize)
+        } else if (!l->options.normalize) {
             memcpy(u, input->data + i * input->ld, (size_t)dim * sizeof *u);
-        p->self[i] = (int32_t)m;
-        memcpy(p->keys + m * dim, u, (size_t)dim * sizeof *u);
-        p->key_labels[m++] = labels[i];
+        }
     }
-    memcpy(p->keys + m * dim, l->queue.x, (size_t)(l->queue.count * dim) * sizeof *p->keys);
-    memcpy(p->key_labels + m, l->queue.labels, (size_t)l->queue.count * sizeof *p->key_labels);
-    return m;
 }
 
 /* From the gradients of logits and keys to those of the centres and, in du and then dinput, of the input. */
@@ -130,11 +121,12 @@ static hn_status paco_apply(hn_loss *loss, const hn_cmatf *input, const int32_t 
     HNI_TRY(hni_loss_check_labels(labels, rows, classes, function, &valid));
     HNI_TRY(hni_loss_check_finite(o.check_finite, input, function, "the input"));
     HNI_TRY(carve(l, rows, scratch->data, &p, &bytes));
-    const int64_t m = gather(l, input, labels, &p);
+    const hn_cmatf u = {p.u, rows, dim, dim};
+    take(l, input, labels, &p);
+    const int64_t m = hni_queue_gather(&l->queue, &u, labels, p.keys, p.key_labels, p.self);
     hni_gemm_parallel(o.num_threads, false, true, rows, classes, dim, 1.0f, p.u, dim, centres.data, centres.ld, 0.0f,
                       p.logits, classes);
-    const hn_cmatf u = {p.u, rows, dim, dim}, keys = {p.keys, m + l->queue.count, dim, dim},
-                   logits = {p.logits, rows, classes, classes};
+    const hn_cmatf keys = {p.keys, m + l->queue.count, dim, dim}, logits = {p.logits, rows, classes, classes};
     hn_matf du = {p.du, rows, dim, dim}, dkeys = {p.dkeys, m, dim, dim}, dlogits = {p.dlogits, rows, classes, classes};
     const bool wanted = dinput != NULL;
     HNI_TRY(hn_loss_paco(&o, &logits, &u, labels, &keys, p.key_labels, p.self, value, NULL, wanted ? &dlogits : NULL,

@@ -39,11 +39,7 @@ static hn_status read_options(hn_loss_proco_options *o, const hn_loss_proco_opti
     HNI_TRY(hni_options_read(o, sizeof *o, options, function));
     HNI_TRY(hni_loss_check_common(o, function));
     HNI_TRY(hni_loss_check_temperature(o->temperature, function));
-    for (int64_t c = 0; o->logit_adjustment != NULL && c < classes; ++c)
-        HNI_FAIL_IF(!isfinite(o->logit_adjustment[c]), HN_E_ARG,
-                    "%s: logit_adjustment[%" PRId64 "] is %g; it must be finite", function, c,
-                    (double)o->logit_adjustment[c]);
-    return HN_OK;
+    return hni_loss_check_adjustment(o->logit_adjustment, classes, function);
 }
 
 typedef struct work {
@@ -225,8 +221,7 @@ static hn_status check(hn_loss_proco_options *o, const hn_loss_proco_options *op
     size_t bytes;
     HNI_TRY(hni_loss_check_matrix(w->z, function, "z"));
     HNI_TRY(hni_loss_check_matrix(w->mean, function, "mean"));
-    HNI_FAIL_IF(w->mean->cols != w->z->cols, HN_E_SHAPE, "%s: mean has %" PRId64 " columns, z has %" PRId64, function,
-                w->mean->cols, w->z->cols);
+    HNI_TRY(hni_loss_check_columns(w->mean, w->z, function, "mean has", "z has"));
     HNI_FAIL_IF(w->mean->rows < 1, HN_E_SHAPE, "%s: mean has %" PRId64 " rows; it must be positive", function,
                 w->mean->rows);
     HNI_TRY(read_options(o, options, w->mean->rows, function));
@@ -250,7 +245,7 @@ hn_status hn_loss_proco(const hn_loss_proco_options *options, const hn_cmatf *z,
     w.dim = z->cols;
     (void)carve(&w, scratch->data);
     hni_bessel_init(&w.bessel, 0.5 * (double)w.dim - 1.0);
-    const double divisor = o.reduction == HN_REDUCE_SUM || valid == 0 ? 1.0 : (double)valid;
+    const double divisor = hni_loss_divisor(o.reduction, valid);
     w.weight = 1.0 / divisor;
     prepare(&w);
     hni_gemm_parallel(o.num_threads, false, true, w.n, w.classes, w.dim, 1.0f, w.x, w.dim, w.d, w.dim, 0.0f, w.s,
@@ -261,13 +256,6 @@ hn_status hn_loss_proco(const hn_loss_proco_options *options, const hn_cmatf *z,
                           w.dim, 0.0f, w.g, w.dim);
         give(&w);
     }
-    double sum = 0.0;
-    for (int64_t i = 0; i < w.n; ++i) {
-        sum += w.row[i];
-        if (row_loss != NULL)
-            row_loss[i] = (float)w.row[i];
-    }
-    if (loss != NULL)
-        *loss = sum / divisor;
+    hni_loss_reduce(w.n, w.row, divisor, loss, row_loss);
     return HN_OK;
 }

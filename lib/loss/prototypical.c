@@ -184,8 +184,7 @@ static hn_status check(const char *function, hn_loss_psc_options *o, const hn_lo
     HNI_TRY(read_options(o, options, function));
     HNI_TRY(hni_loss_check_matrix(z, function, "z"));
     HNI_TRY(hni_loss_check_matrix(prototypes, function, "prototypes"));
-    HNI_FAIL_IF(prototypes->cols != z->cols, HN_E_SHAPE, "%s: prototypes have %" PRId64 " columns, z has %" PRId64,
-                function, prototypes->cols, z->cols);
+    HNI_TRY(hni_loss_check_columns(prototypes, z, function, "prototypes have", "z has"));
     HNI_FAIL_IF(prototypes->rows < 1 || prototypes->rows % o->prototypes_per_class != 0, HN_E_SHAPE,
                 "%s: prototypes have %" PRId64 " rows; it must be a positive multiple of prototypes_per_class, %d",
                 function, prototypes->rows, (int)o->prototypes_per_class);
@@ -224,7 +223,7 @@ hn_status hni_loss_psc(const char *function, const hn_loss_psc_options *options,
                             .pull = pull,
                             .pull_keys = pull_keys};
     (void)carve(&w, z->rows, prototypes->rows, z->cols, scratch->data);
-    const double divisor = o.reduction == HN_REDUCE_SUM || valid == 0 ? 1.0 : (double)valid;
+    const double divisor = hni_loss_divisor(o.reduction, valid);
     w.factor = o.one_over_m ? 1.0 / (double)w.per_class : 1.0;
     w.weight = w.factor / divisor;
     if (valid == 0 || (prototypes->rows == w.per_class && !o.include_own)) {
@@ -236,14 +235,7 @@ hn_status hni_loss_psc(const char *function, const hn_loss_psc_options *options,
         hni_denominator_take(&w.d);
         hni_denominator_run(&w.d);
     }
-    double sum = 0.0;
-    for (int64_t i = 0; i < z->rows; ++i) {
-        sum += w.row[i];
-        if (row_loss != NULL)
-            row_loss[i] = (float)w.row[i];
-    }
-    if (loss != NULL)
-        *loss = sum / divisor;
+    hni_loss_reduce(z->rows, w.row, divisor, loss, row_loss);
     return HN_OK;
 }
 

@@ -50,6 +50,25 @@ void hni_queue_push(hni_queue *queue, const hn_cmatf *x, const int32_t *labels, 
     }
 }
 
+int64_t hni_queue_gather(const hni_queue *queue, const hn_cmatf *batch, const int32_t *labels, float *keys,
+                         int32_t *key_labels, int32_t *self)
+{
+    const int64_t dim = batch->cols;
+    int64_t m = 0;
+    for (int64_t i = 0; i < batch->rows; ++i) {
+        self[i] = labels[i] < 0 ? -1 : (int32_t)m;
+        if (labels[i] < 0)
+            continue;
+        memcpy(keys + m * dim, batch->data + i * batch->ld, (size_t)dim * sizeof *keys);
+        key_labels[m++] = labels[i];
+    }
+    if (queue->count > 0) {
+        memcpy(keys + m * dim, queue->x, (size_t)(queue->count * dim) * sizeof *keys);
+        memcpy(key_labels + m, queue->labels, (size_t)queue->count * sizeof *key_labels);
+    }
+    return m;
+}
+
 int32_t hni_queue_state(hni_queue *queue, int64_t classes, hni_loss_array *arrays)
 {
     const int64_t capacity = queue->capacity;

@@ -23,6 +23,14 @@ hn_status hni_queue_open(hni_queue *queue, hn_context *context, int64_t capacity
  * fail.                                                                                                                  */
 void hni_queue_push(hni_queue *queue, const hn_cmatf *x, const int32_t *labels, int32_t normalize);
 
+/* The keys of a step: the batch's rows that have a label, in their order, and then the queue's. Returns how many are the
+ * batch's.
+ *   keys        (batch->rows + count) x dim at most, dense
+ *   key_labels  likewise
+ *   self        [batch->rows], which key a row is; -1: it has no label                                                  */
+int64_t hni_queue_gather(const hni_queue *queue, const hn_cmatf *batch, const int32_t *labels, float *keys,
+                         int32_t *key_labels, int32_t *self);
+
 /* The queue as arrays of its loss's state; returns how many. classes: of the labels. */
 int32_t hni_queue_state(hni_queue *queue, int64_t classes, hni_loss_array *arrays);
 

@@ -9,8 +9,6 @@
 #include "loss/common.h"
 #include "loss/denominator.h"
 
-#include <inttypes.h>
-
 typedef struct work {
     const hn_loss_sc_options *o;
     hni_denominator d;
@@ -120,22 +118,18 @@ hn_status hn_loss_sc_contrast_scratch(const hn_loss_sc_options *options, int64_t
 static hn_status check(const char *function, hn_loss_sc_options *o, const hn_loss_sc_options *options, const work *w,
                        const hn_scratch *scratch)
 {
-    const int32_t *self = w->keys.self;
     const hn_cmatf *x = w->d.x, *y = w->d.y;
     int64_t valid;
     size_t bytes;
     HNI_TRY(read_options(o, options, function));
     HNI_TRY(hni_loss_check_matrix(x, function, "anchors"));
     HNI_TRY(hni_loss_check_matrix(y, function, "contrast"));
-    HNI_FAIL_IF(x->cols != y->cols, HN_E_SHAPE, "%s: anchors have %" PRId64 " columns, contrast has %" PRId64, function,
-                x->cols, y->cols);
+    HNI_TRY(hni_loss_check_columns(x, y, function, "anchors have", "contrast has"));
     HNI_TRY(hni_loss_check_gradient(w->d.dx, x, function, "danchors"));
     HNI_TRY(hni_loss_check_gradient(w->d.dy, y, function, "dcontrast"));
     HNI_TRY(hni_loss_check_labels(w->keys.labels, x->rows, -1, function, &valid));
     HNI_FAIL_IF(w->keys.key_labels == NULL && y->rows > 0, HN_E_ARG, "%s: contrast_labels is NULL", function);
-    for (int64_t i = 0; self != NULL && i < x->rows; ++i)
-        HNI_FAIL_IF(self[i] >= y->rows, HN_E_ARG, "%s: self of anchor %" PRId64 " is %d; contrast has %" PRId64 " rows",
-                    function, i, (int)self[i], y->rows);
+    HNI_TRY(hni_loss_check_indices(w->keys.self, x->rows, y->rows, function, "self"));
     HNI_TRY(hni_loss_check_finite(o->check_finite, x, function, "anchors"));
     HNI_TRY(hni_loss_check_finite(o->check_finite, y, function, "contrast"));
     HNI_TRY(hn_loss_sc_contrast_scratch(o, x->rows, y->rows, x->cols, &bytes));
