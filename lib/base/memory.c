@@ -51,12 +51,15 @@ void hni_release_sized(hn_context *context, void *ptr)
     hni_release(context, block, whole);
 }
 
-void *hni_grow(hn_context *context, void *data, int64_t *capacity, int64_t count, size_t element, const char *function)
+void *hni_grow(hn_context *context, void *data, int64_t *capacity, int64_t count, int64_t more, size_t element,
+               const char *function)
 {
-    if (count < *capacity)
+    if (count + more <= *capacity)
         return data;
     size_t used = (size_t)count * element, size;
-    int64_t larger = *capacity < 64 ? 64 : *capacity + *capacity / 2;
+    int64_t larger = *capacity < 16 ? 16 : *capacity + *capacity / 2;
+    if (larger < count + more)
+        larger = count + more;
     if (!hni_size_mul((size_t)larger, element, &size))
         size = SIZE_MAX;
     void *copy = size == SIZE_MAX ? NULL : hni_alloc(context, size);
@@ -73,11 +76,19 @@ void *hni_grow(hn_context *context, void *data, int64_t *capacity, int64_t count
 
 char *hni_copy_string(hn_context *context, const char *text)
 {
-    size_t size = strlen(text) + 1;
-    char *copy = hni_alloc(context, size);
-    if (copy != NULL)
-        memcpy(copy, text, size);
-    return copy;
+    return hni_concat(context, text, "", "");
+}
+
+char *hni_concat(hn_context *context, const char *first, const char *second, const char *third)
+{
+    const size_t a = strlen(first), b = strlen(second), c = strlen(third);
+    char *text = hni_alloc(context, a + b + c + 1);
+    if (text == NULL)
+        return NULL;
+    memcpy(text, first, a);
+    memcpy(text + a, second, b);
+    memcpy(text + a + b, third, c + 1);
+    return text;
 }
 
 void hni_release_string(hn_context *context, char *text)

@@ -20,12 +20,14 @@ void *hni_alloc_sized(hn_context *context, size_t size);
 /* NULL is allowed. */
 void hni_release_sized(hn_context *context, void *ptr);
 
-/* Room for one more element of an array of `count` elements of which *capacity fit: data itself, or a larger copy in
- * its place. NULL on failure; then data is as it was. Release with *capacity * element.                              */
-void *hni_grow(hn_context *context, void *data, int64_t *capacity, int64_t count, size_t element, const char *function);
+/* Room for `more` > 0 further elements of an array of `count` elements of which *capacity fit: data itself, or a larger copy
+ * in its place. NULL on failure, with the sentence; then data is as it was. Release with *capacity * element.           */
+void *hni_grow(hn_context *context, void *data, int64_t *capacity, int64_t count, int64_t more, size_t element,
+               const char *function);
 
-/* A copy of a string; release with hni_release_string. NULL on failure. */
+/* A copy of a string, or three strings one after the other; release with hni_release_string. NULL on failure. */
 char *hni_copy_string(hn_context *context, const char *text);
+char *hni_concat(hn_context *context, const char *first, const char *second, const char *third);
 void hni_release_string(hn_context *context, char *text);
 
 /* HN_E_NOMEM with the sentence "FUNCTION: out of memory (SIZE bytes)". */

@@ -69,11 +69,11 @@ static hn_status add(struct list *l, const char *path, size_t size, int32_t labe
     hni_string_list *paths = &l->set->paths;
     hn_context *context = l->set->context;
     int64_t n = paths->count;
-    int32_t *labels = hni_grow(context, l->labels, &l->label_capacity, n, sizeof *labels, function);
+    int32_t *labels = hni_grow(context, l->labels, &l->label_capacity, n, 1, sizeof *labels, function);
     if (labels == NULL)
         return HN_E_NOMEM;
     l->labels = labels;
-    struct place *places = hni_grow(context, l->places, &l->place_capacity, n, sizeof *places, function);
+    struct place *places = hni_grow(context, l->places, &l->place_capacity, n, 1, sizeof *places, function);
     if (places == NULL)
         return HN_E_NOMEM;
     l->places = places;

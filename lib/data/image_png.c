@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "io/file.h"
 
 #ifndef HNI_HAVE_PNG
 
@@ -24,8 +25,6 @@ hn_status hni_png_decode(hni_image *image)
 #include <png.h>
 #include <setjmp.h>
 #include <string.h>
-
-enum { DEFLATE_MAX_RATIO = 1032 };
 
 struct decoder {
     hni_image *image;
@@ -76,11 +75,11 @@ static void on_read(png_structp png, png_bytep data, size_t size)
     d->next += size;
 }
 
-/* Rows are packed by deflate, of which a byte unpacks to 1032 at the most. In an interlaced file they have no less. */
+/* Rows are packed by deflate. In an interlaced file they have no less. */
 static hn_status check_rows(const struct decoder *d, uint32_t height, uint32_t width)
 {
     uint64_t row = png_get_rowbytes(d->png, d->info);
-    HNI_FAIL_IF(row * height / DEFLATE_MAX_RATIO > d->image->file_bytes, HN_E_FORMAT,
+    HNI_FAIL_IF(row * height / HNI_DEFLATE_MAX_RATIO > d->image->file_bytes, HN_E_FORMAT,
                 "%s: %s says it has %" PRIu32 "x%" PRIu32 " pixels: more than its %zu bytes can hold",
                 d->image->function, d->image->name, height, width, d->image->file_bytes);
     return HN_OK;

@@ -1,6 +1,5 @@
 #include "data/image_set.h"
 
-#include "base/error.h"
 #include "base/memory.h"
 
 #include <string.h>

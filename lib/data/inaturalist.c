@@ -49,7 +49,7 @@ struct reader {
 static hn_status add_pair(struct reader *r, struct pairs *pairs, int64_t id, int64_t value)
 {
     struct pair *items =
-        hni_grow(r->set->context, pairs->items, &pairs->capacity, pairs->count, sizeof *items, function);
+        hni_grow(r->set->context, pairs->items, &pairs->capacity, pairs->count, 1, sizeof *items, function);
     if (items == NULL)
         return HN_E_NOMEM;
     pairs->items = items;

@@ -7,7 +7,6 @@
 
 #include <hybridnet/rng.h>
 
-#include <inttypes.h>
 #include <math.h>
 
 /* Images of a class of n that go to the part. */

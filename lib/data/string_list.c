@@ -1,6 +1,5 @@
 #include "data/string_list.h"
 
-#include "base/error.h"
 #include "base/memory.h"
 
 #include <string.h>
@@ -48,7 +47,7 @@ static char *make_room(hni_string_list *list, size_t size)
 hn_status hni_string_list_add(hni_string_list *list, const char *function, const char *text, size_t size)
 {
     const char **items =
-        hni_grow(list->context, list->items, &list->capacity, list->count, sizeof *list->items, function);
+        hni_grow(list->context, list->items, &list->capacity, list->count, 1, sizeof *list->items, function);
     if (items == NULL)
         return HN_E_NOMEM;
     list->items = items;

@@ -7,7 +7,6 @@
 
 #include <hybridnet/rng.h>
 
-#include <inttypes.h>
 #include <math.h>
 #include <string.h>
 

@@ -14,7 +14,7 @@
 #include <zlib.h>
 #endif
 
-enum { BUFFER_BYTES = 65536, DEFLATE_MAX_RATIO = 1032, ERRNO_TEXT = 128, MAGIC_BYTES = 2 };
+enum { BUFFER_BYTES = 65536, ERRNO_TEXT = 128, MAGIC_BYTES = 2 };
 
 struct hni_file {
     hn_context *context;
@@ -238,7 +238,7 @@ uint64_t hni_file_size(const hni_file *file)
 hn_status hni_file_expect(const hni_file *f, uint64_t total)
 {
     if (f->compressed) {
-        HNI_FAIL_IF(total / DEFLATE_MAX_RATIO > f->size, HN_E_FORMAT,
+        HNI_FAIL_IF(total / HNI_DEFLATE_MAX_RATIO > f->size, HN_E_FORMAT,
                     "%s: %s promises %" PRIu64 " bytes, more than its %" PRIu64 " bytes of gzip can hold", f->function,
                     f->path, total, f->size);
         return HN_OK;
@@ -295,12 +295,5 @@ hn_status hni_file_look(const char *function, const char *path, bool *exists)
 
 char *hni_path_join(hn_context *context, const char *directory, const char *name)
 {
-    size_t head = strlen(directory), tail = strlen(name) + 1;
-    char *path = hni_alloc(context, head + 1 + tail);
-    if (path == NULL)
-        return NULL;
-    memcpy(path, directory, head);
-    path[head] = '/';
-    memcpy(path + head + 1, name, tail);
-    return path;
+    return hni_concat(context, directory, "/", name);
 }

@@ -1,12 +1,15 @@
 /* file.h -- reading files: plain, or gzip recognised by its first bytes.
  * Nothing here allocates in proportion to the file; a reader that calls hni_file_expect before it allocates never asks
- * for more than the file's size (plain) or 1032 times it (gzip: the most that deflate can pack into a byte).          */
+ * for more than the file's size (plain) or HNI_DEFLATE_MAX_RATIO times it (gzip).                                          */
 #ifndef HNI_FILE_H
 #define HNI_FILE_H
 
 #include <hybridnet/context.h>
 
 #include <stdbool.h>
+
+/* Bytes that one byte of deflate, and so of gzip and PNG, can unpack to. */
+enum { HNI_DEFLATE_MAX_RATIO = 1032 };
 
 /* One thread at a time. */
 typedef struct hni_file hni_file;

@@ -54,7 +54,7 @@ static hn_status pass(scanner *s, size_t size)
         if (s->text_size + size > HNI_JSON_ELEMENT_BYTES)
             return fail(s, "an element is longer than a million bytes");
         while ((int64_t)(s->text_size + size) > s->text_capacity) {
-            char *text = hni_grow(s->context, s->text, &s->text_capacity, s->text_capacity, 1, s->function);
+            char *text = hni_grow(s->context, s->text, &s->text_capacity, s->text_capacity, 1, 1, s->function);
             if (text == NULL)
                 return s->status = HN_E_NOMEM;
             s->text = text;

@@ -1,6 +1,5 @@
 /* Convolution by oneDNN 2.x, channels last. Each part of a call's images is given to a primitive made for one thread:
  * oneDNN then has no work to share out, and results cannot depend on the number of threads.                            */
-#include "base/context.h"
 #include "base/error.h"
 #include "base/integer.h"
 #include "base/memory.h"

@@ -10,10 +10,7 @@
 #include <hybridnet/types.h>
 
 #include <math.h>
-#include <stdbool.h>
 #include <stddef.h>
-
-#define INLINE static inline __attribute__((always_inline))
 
 enum { BLOCK = 64 }; /* channels at a time */
 
@@ -30,20 +27,7 @@ typedef struct span {
     int64_t first, end;
 } span;
 
-INLINE float load(const void *from, int64_t i, bool bf16)
-{
-    return bf16 ? hni_from_bf16(((const hni_bf16 *)from)[i]) : ((const float *)from)[i];
-}
-
-INLINE void store(void *to, int64_t i, float value, bool bf16)
-{
-    if (bf16)
-        ((hni_bf16 *)to)[i] = hni_to_bf16(value);
-    else
-        ((float *)to)[i] = value;
-}
-
-/* What of the window of result `o` lies inside the image: rows or columns of the window. */
+/* The rows or columns of the window of result `o` that lie inside the image. */
 static span inside(const hni_max_pool *g, int64_t o, int64_t size)
 {
     const int64_t begin = o * g->stride - g->padding;
@@ -58,11 +42,11 @@ static span holding(const hni_max_pool *g, int64_t i, int64_t results)
 }
 
 /* n values that stand at `here` in their windows. */
-INLINE void compare(int64_t n, const void *restrict x, int64_t from, int32_t here, float *restrict best,
-                    int32_t *restrict place, bool bf16)
+HNI_INLINE void compare(int64_t n, const void *restrict x, int64_t from, int32_t here, float *restrict best,
+                        int32_t *restrict place, bool bf16)
 {
     for (int64_t k = 0; k < n; ++k) {
-        const float value = load(x, from + k, bf16);
+        const float value = hni_load_as_float(x, from + k, bf16);
         const bool better = (value > best[k]) | (value != value);
         best[k] = better ? value : best[k];
         place[k] = better ? here : place[k];
@@ -70,19 +54,19 @@ INLINE void compare(int64_t n, const void *restrict x, int64_t from, int32_t her
 }
 
 /* Adds the n gradients whose maxima stood at `here`. Zeros the others by their bits: compilers vectorise that. */
-INLINE void gather(int64_t n, const void *restrict dy, const uint16_t *restrict chosen, int64_t from, int32_t here,
-                   float *restrict sum, bool bf16)
+HNI_INLINE void gather(int64_t n, const void *restrict dy, const uint16_t *restrict chosen, int64_t from, int32_t here,
+                       float *restrict sum, bool bf16)
 {
     for (int64_t k = 0; k < n; ++k) {
-        hni_float_bits value = {.value = load(dy, from + k, bf16)};
+        hni_float_bits value = {.value = hni_load_as_float(dy, from + k, bf16)};
         value.bits &= chosen[from + k] == here ? UINT32_MAX : 0;
         sum[k] += value.value;
     }
 }
 
 /* Channels [c, c + n) of one result. corner: of its window, which may lie outside. */
-INLINE void forward_channels(const job *j, int64_t to, int64_t corner, span rows, span columns, int64_t c, int64_t n,
-                             bool bf16)
+HNI_INLINE void forward_channels(const job *j, int64_t to, int64_t corner, span rows, span columns, int64_t c,
+                                 int64_t n, bool bf16)
 {
     const hni_max_pool *g = j->g;
     float best[BLOCK];
@@ -96,14 +80,14 @@ INLINE void forward_channels(const job *j, int64_t to, int64_t corner, span rows
             compare(n, j->from, (corner + ky * g->width + kx) * g->channels + c, (int32_t)(ky * g->kernel + kx), best,
                     place, bf16);
     for (int64_t k = 0; k < n; ++k)
-        store(j->to, to * g->channels + c + k, best[k], bf16);
+        hni_store_as(j->to, to * g->channels + c + k, best[k], bf16);
     if (j->at == NULL)
         return;
     for (int64_t k = 0; k < n; ++k)
         j->at[to * g->channels + c + k] = (uint16_t)place[k];
 }
 
-INLINE void forward_row(const job *j, int64_t row, bool bf16)
+HNI_INLINE void forward_row(const job *j, int64_t row, bool bf16)
 {
     const hni_max_pool *g = j->g;
     const int64_t image = row / g->out_height, top = row % g->out_height * g->stride - g->padding;
@@ -121,8 +105,8 @@ INLINE void forward_row(const job *j, int64_t row, bool bf16)
 }
 
 /* Channels [c, c + n) of column ix of row iy of an image's gradient, pixel `to` of all. */
-INLINE void backward_channels(const job *j, int64_t to, int64_t iy, int64_t ix, int64_t first, span rows, span columns,
-                              int64_t c, int64_t n, bool bf16)
+HNI_INLINE void backward_channels(const job *j, int64_t to, int64_t iy, int64_t ix, int64_t first, span rows,
+                                  span columns, int64_t c, int64_t n, bool bf16)
 {
     const hni_max_pool *g = j->g;
     float sum[BLOCK];
@@ -135,10 +119,10 @@ INLINE void backward_channels(const job *j, int64_t to, int64_t iy, int64_t ix, 
                    (int32_t)(ky * g->kernel + kx), sum, bf16);
         }
     for (int64_t k = 0; k < n; ++k)
-        store(j->to, to * g->channels + c + k, sum[k], bf16);
+        hni_store_as(j->to, to * g->channels + c + k, sum[k], bf16);
 }
 
-INLINE void backward_row(const job *j, int64_t row, bool bf16)
+HNI_INLINE void backward_row(const job *j, int64_t row, bool bf16)
 {
     const hni_max_pool *g = j->g;
     const int64_t iy = row % g->height, first = row / g->height * g->out_height * g->out_width;

@@ -13,26 +13,45 @@ typedef struct average {
     void *to;
 } average;
 
-HNI_CLONES static void mean_rows(int64_t pixels, int64_t channels, const float *restrict x, float *restrict y)
+/* y [channels] = the mean of x, pixels x channels. */
+HNI_INLINE void mean(int64_t pixels, int64_t channels, const void *restrict x, int64_t at, float *restrict y, bool bf16)
 {
     for (int64_t c = 0; c < channels; ++c)
-        y[c] = x[c];
+        y[c] = hni_load_as_float(x, at + c, bf16);
     for (int64_t p = 1; p < pixels; ++p)
         for (int64_t c = 0; c < channels; ++c)
-            y[c] += x[p * channels + c];
+            y[c] += hni_load_as_float(x, at + p * channels + c, bf16);
     for (int64_t c = 0; c < channels; ++c)
         y[c] /= (float)pixels;
 }
 
-HNI_CLONES static void mean_rows_bf16(int64_t pixels, int64_t channels, const hni_bf16 *restrict x, float *restrict y)
+/* dx, pixels x channels, = dy [channels] / pixels. */
+HNI_INLINE void spread(int64_t pixels, int64_t channels, const float *restrict dy, void *restrict dx, int64_t at,
+                       bool bf16)
 {
-    for (int64_t c = 0; c < channels; ++c)
-        y[c] = hni_from_bf16(x[c]);
-    for (int64_t p = 1; p < pixels; ++p)
+    for (int64_t p = 0; p < pixels; ++p)
         for (int64_t c = 0; c < channels; ++c)
-            y[c] += hni_from_bf16(x[p * channels + c]);
-    for (int64_t c = 0; c < channels; ++c)
-        y[c] /= (float)pixels;
+            hni_store_as(dx, at + p * channels + c, dy[c] / (float)pixels, bf16);
+}
+
+HNI_CLONES static void mean_f32(const average *a, int64_t at, float *y)
+{
+    mean(a->pixels, a->channels, a->from, at, y, false);
+}
+
+HNI_CLONES static void mean_bf16(const average *a, int64_t at, float *y)
+{
+    mean(a->pixels, a->channels, a->from, at, y, true);
+}
+
+HNI_CLONES static void spread_f32(const average *a, const float *dy, int64_t at)
+{
+    spread(a->pixels, a->channels, dy, a->to, at, false);
+}
+
+HNI_CLONES static void spread_bf16(const average *a, const float *dy, int64_t at)
+{
+    spread(a->pixels, a->channels, dy, a->to, at, true);
 }
 
 static void forward_image(void *arg, int64_t image, int32_t thread)
@@ -42,9 +61,9 @@ static void forward_image(void *arg, int64_t image, int32_t thread)
     const int64_t at = image * a->pixels * a->channels;
     float *y = (float *)a->to + image * a->channels;
     if (a->dtype == HN_BF16)
-        mean_rows_bf16(a->pixels, a->channels, (const hni_bf16 *)a->from + at, y);
+        mean_bf16(a, at, y);
     else
-        mean_rows(a->pixels, a->channels, (const float *)a->from + at, y);
+        mean_f32(a, at, y);
 }
 
 void hni_avg_pool_forward(int32_t num_threads, int32_t dtype, int64_t images, int64_t pixels, int64_t channels,
@@ -54,20 +73,6 @@ void hni_avg_pool_forward(int32_t num_threads, int32_t dtype, int64_t images, in
     hni_parallel(num_threads, images, forward_image, &a);
 }
 
-HNI_CLONES static void spread(int64_t pixels, int64_t channels, const float *restrict dy, float *restrict dx)
-{
-    for (int64_t p = 0; p < pixels; ++p)
-        for (int64_t c = 0; c < channels; ++c)
-            dx[p * channels + c] = dy[c] / (float)pixels;
-}
-
-HNI_CLONES static void spread_bf16(int64_t pixels, int64_t channels, const float *restrict dy, hni_bf16 *restrict dx)
-{
-    for (int64_t p = 0; p < pixels; ++p)
-        for (int64_t c = 0; c < channels; ++c)
-            dx[p * channels + c] = hni_to_bf16(dy[c] / (float)pixels);
-}
-
 static void backward_image(void *arg, int64_t image, int32_t thread)
 {
     const average *a = arg;
@@ -75,9 +80,9 @@ static void backward_image(void *arg, int64_t image, int32_t thread)
     const int64_t at = image * a->pixels * a->channels;
     const float *dy = (const float *)a->from + image * a->channels;
     if (a->dtype == HN_BF16)
-        spread_bf16(a->pixels, a->channels, dy, (hni_bf16 *)a->to + at);
+        spread_bf16(a, dy, at);
     else
-        spread(a->pixels, a->channels, dy, (float *)a->to + at);
+        spread_f32(a, dy, at);
 }
 
 void hni_avg_pool_backward(int32_t num_threads, int32_t dtype, int64_t images, int64_t pixels, int64_t channels,

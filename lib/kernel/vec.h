@@ -3,13 +3,13 @@
 #ifndef HNI_VEC_H
 #define HNI_VEC_H
 
+#include "kernel/clones.h"
+
 #include <stdint.h>
 #include <string.h>
 #if LANES == 16 && defined(__AVX512F__)
 #include <immintrin.h>
 #endif
-
-#define HNI_INLINE static inline __attribute__((always_inline))
 
 typedef float vec __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
 typedef uint32_t words __attribute__((vector_size(4 * LANES), aligned(4), may_alias));

@@ -12,11 +12,11 @@ typedef struct cast {
     int32_t dtype; /* of y */
 } cast;
 
-static hn_status plan(const void *self, const hn_desc *input, int32_t mode, int32_t threads, hn_layer_plan *plan)
+static hn_status plan(const void *self, const hn_desc *input, int32_t mode, int32_t num_threads, hn_layer_plan *plan)
 {
     const cast *c = self;
     (void)mode;
-    (void)threads;
+    (void)num_threads;
     HNI_TRY(hni_layer_check_floats("cast", input, 0));
     plan->output = *input;
     plan->output.dtype = c->dtype;
@@ -66,12 +66,6 @@ hn_status hn_cast_create(hn_layer **out, hn_context *context, int32_t dtype)
                 out == NULL ? "out" : "context");
     HNI_FAIL_IF(dtype != HN_F32 && dtype != HN_BF16, HN_E_ARG,
                 "hn_cast_create: dtype is %d; it must be HN_F32 or HN_BF16", (int)dtype);
-    cast *c = hni_alloc(context, sizeof *c);
-    if (c == NULL)
-        return hni_no_memory("hn_cast_create", sizeof *c);
-    *c = (cast){context, dtype};
-    hn_status status = hn_layer_create(out, context, &ops, c);
-    if (status < 0)
-        destroy(c);
-    return status;
+    const cast made = {context, dtype};
+    return hni_layer_begin(out, context, &ops, &made, sizeof made, "hn_cast_create");
 }

@@ -9,7 +9,6 @@
 
 #include <inttypes.h>
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 enum { MAX_KERNEL = 64, MAX_STRIDE = 64 };
@@ -43,23 +42,14 @@ hn_status hni_conv2d_options(hni_conv2d *c, const hn_conv2d_options *options, co
     return HN_OK;
 }
 
-hn_status hni_add_named_param(hn_layer *layer, const char *prefix, const char *name, const hn_desc *desc,
-                              int32_t weight_decay, hn_tensor **value, hn_tensor **grad)
-{
-    char full[512];
-    int length = snprintf(full, sizeof full, "%s%s", prefix, name);
-    HNI_FAIL_IF(length < 0 || (size_t)length >= sizeof full, HN_E_ARG, "hn_layer_add_param: the name is too long");
-    return hn_layer_add_param(layer, full, desc, weight_decay, value, grad);
-}
-
 hn_status hni_conv2d_add_params(hni_conv2d *c, hn_layer *layer, const char *prefix)
 {
     const hn_conv2d_options *o = &c->options;
     const hn_desc weight = {HN_F32, 4, {o->out_channels, o->in_channels, o->kernel, o->kernel}};
     const hn_desc bias = {HN_F32, 1, {o->out_channels}};
-    HNI_TRY(hni_add_named_param(layer, prefix, "weight", &weight, 1, &c->weight, &c->dweight));
+    HNI_TRY(hni_layer_add_param(layer, prefix, "weight", &weight, 1, &c->weight, &c->dweight));
     if (o->bias)
-        HNI_TRY(hni_add_named_param(layer, prefix, "bias", &bias, 0, &c->bias, &c->dbias));
+        HNI_TRY(hni_layer_add_param(layer, prefix, "bias", &bias, 0, &c->bias, &c->dbias));
     return HN_OK;
 }
 
@@ -100,13 +90,14 @@ hn_status hni_conv2d_geometry(const hni_conv2d *c, const char *kind, const hn_de
     return hni_desc_size(output, kind, &count, &bytes);
 }
 
-hn_status hni_conv2d_prepare(const hni_conv2d *c, int32_t num_threads, const hni_conv *g, size_t *bytes)
+hn_status hni_conv2d_prepare(const hni_conv2d *c, const char *kind, int32_t num_threads, const hni_conv *g,
+                             size_t *bytes)
 {
     const hni_conv_engine *engine = hni_conv_engine_for(c->context, g);
     HNI_FAIL_IF(
         engine == NULL, HN_E_UNSUPPORTED,
-        "conv2d: the engine %s cannot compute in bf16 here; auto and direct can, and onednn on a CPU with AVX512-BF16",
-        hn_engine_name(hn_context_engine(c->context)));
+        "%s: the engine %s cannot compute in bf16 here; auto and direct can, and onednn on a CPU with AVX512-BF16",
+        kind, hn_engine_name(hn_context_engine(c->context)));
     HNI_TRY(engine->prepare(c->context, num_threads, g, bytes));
     const size_t bias = c->options.bias ? hni_bias_scratch_bytes(g->out) : 0;
     *bytes = *bytes > bias ? *bytes : bias;
@@ -156,51 +147,47 @@ void hni_conv2d_cost(const hni_conv2d *c, const hn_layer_call *call, int32_t pas
 
 /* ---- the layer --------------------------------------------------------------------------------------------------- */
 
-typedef struct conv2d {
-    hni_conv2d conv;
-} conv2d;
-
 static hn_status plan(const void *self, const hn_desc *input, int32_t mode, int32_t num_threads, hn_layer_plan *plan)
 {
-    const conv2d *c = self;
+    const hni_conv2d *c = self;
     hni_conv g;
     (void)mode;
-    HNI_TRY(hni_conv2d_geometry(&c->conv, "conv2d", input, &g, &plan->output));
-    return hni_conv2d_prepare(&c->conv, num_threads, &g, &plan->scratch_bytes);
+    HNI_TRY(hni_conv2d_geometry(c, "conv2d", input, &g, &plan->output));
+    return hni_conv2d_prepare(c, "conv2d", num_threads, &g, &plan->scratch_bytes);
 }
 
 static hn_status forward(void *self, const hn_layer_call *call)
 {
-    const conv2d *c = self;
+    const hni_conv2d *c = self;
     hni_conv g;
     hn_desc output;
-    HNI_TRY(hni_conv2d_geometry(&c->conv, "conv2d", &call->input, &g, &output));
-    return hni_conv2d_forward(&c->conv, call, &g, call->x, call->y, call->scratch, NULL);
+    HNI_TRY(hni_conv2d_geometry(c, "conv2d", &call->input, &g, &output));
+    return hni_conv2d_forward(c, call, &g, call->x, call->y, call->scratch, NULL);
 }
 
 static hn_status backward(void *self, const hn_layer_call *call)
 {
-    const conv2d *c = self;
+    const hni_conv2d *c = self;
     hni_conv g;
     hn_desc output;
-    HNI_TRY(hni_conv2d_geometry(&c->conv, "conv2d", &call->input, &g, &output));
-    return hni_conv2d_backward(&c->conv, call, &g, call->x, call->dy, call->dx, call->scratch, NULL);
+    HNI_TRY(hni_conv2d_geometry(c, "conv2d", &call->input, &g, &output));
+    return hni_conv2d_backward(c, call, &g, call->x, call->dy, call->dx, call->scratch, NULL);
 }
 
 static void cost(const void *self, const hn_layer_call *call, int32_t pass, hn_layer_cost *cost)
 {
-    hni_conv2d_cost(&((const conv2d *)self)->conv, call, pass, cost);
+    hni_conv2d_cost(self, call, pass, cost);
 }
 
 static void init(void *self, hn_rng *rng)
 {
-    hni_conv2d_init(&((conv2d *)self)->conv, rng);
+    hni_conv2d_init(self, rng);
 }
 
 static void destroy(void *self)
 {
-    conv2d *c = self;
-    hni_release(c->conv.context, c, sizeof *c);
+    hni_conv2d *c = self;
+    hni_release(c->context, c, sizeof *c);
 }
 
 static const hn_layer_ops ops = {.struct_size = sizeof ops,
@@ -214,25 +201,11 @@ static const hn_layer_ops ops = {.struct_size = sizeof ops,
 
 hn_status hn_conv2d_create(hn_layer **out, hn_context *context, const hn_conv2d_options *options)
 {
-    conv2d made = {.conv.context = context};
+    static const char function[] = "hn_conv2d_create";
+    hni_conv2d c = {.context = context};
     hn_layer *layer;
-    HNI_FAIL_IF(out == NULL || context == NULL, HN_E_ARG, "hn_conv2d_create: %s is NULL",
-                out == NULL ? "out" : "context");
-    HNI_TRY(hni_conv2d_options(&made.conv, options, "hn_conv2d_create"));
-    conv2d *c = hni_alloc(context, sizeof *c);
-    if (c == NULL)
-        return hni_no_memory("hn_conv2d_create", sizeof *c);
-    *c = made;
-    hn_status status = hn_layer_create(&layer, context, &ops, c);
-    if (status < 0) {
-        destroy(c);
-        return status;
-    }
-    status = hni_conv2d_add_params(&c->conv, layer, "");
-    if (status < 0) {
-        hn_layer_destroy(layer);
-        return status;
-    }
-    *out = layer;
-    return HN_OK;
+    HNI_FAIL_IF(out == NULL || context == NULL, HN_E_ARG, "%s: %s is NULL", function, out == NULL ? "out" : "context");
+    HNI_TRY(hni_conv2d_options(&c, options, function));
+    HNI_TRY(hni_layer_begin(&layer, context, &ops, &c, sizeof c, function));
+    return hni_layer_finish(out, layer, hni_conv2d_add_params(layer->self, layer, ""));
 }

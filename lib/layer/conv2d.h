@@ -23,8 +23,9 @@ void hni_conv2d_init(const hni_conv2d *c, hn_rng *rng);
 /* Geometry and output for an input; HN_E_SHAPE. kind: for the sentence. */
 hn_status hni_conv2d_geometry(const hni_conv2d *c, const char *kind, const hn_desc *input, hni_conv *g,
                               hn_desc *output);
-/* Prepares forward and backward; *bytes: their scratch, the bias included. */
-hn_status hni_conv2d_prepare(const hni_conv2d *c, int32_t num_threads, const hni_conv *g, size_t *bytes);
+/* Prepares forward and backward; *bytes: their scratch, the bias included. kind: for the sentence. */
+hn_status hni_conv2d_prepare(const hni_conv2d *c, const char *kind, int32_t num_threads, const hni_conv *g,
+                             size_t *bytes);
 /* Of a call: the number of threads. after: as in kernel/conv.h; it sees y without the bias. */
 hn_status hni_conv2d_forward(const hni_conv2d *c, const hn_layer_call *call, const hni_conv *g, const void *x, void *y,
                              void *scratch, const hni_conv_visit *after);
@@ -34,9 +35,5 @@ hn_status hni_conv2d_backward(const hni_conv2d *c, const hn_layer_call *call, co
 
 /* Adds what the convolution of a call costs. */
 void hni_conv2d_cost(const hni_conv2d *c, const hn_layer_call *call, int32_t pass, hn_layer_cost *cost);
-
-/* prefix followed by name, as hn_layer_add_param with weight_decay; grad NULL for a buffer. */
-hn_status hni_add_named_param(hn_layer *layer, const char *prefix, const char *name, const hn_desc *desc,
-                              int32_t weight_decay, hn_tensor **value, hn_tensor **grad);
 
 #endif

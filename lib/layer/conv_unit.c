@@ -14,7 +14,7 @@
 
 typedef struct conv_unit {
     hni_conv2d conv;
-    hni_norm norm;
+    hni_bn norm;
     int32_t relu;
 } conv_unit;
 
@@ -35,7 +35,7 @@ static size_t norm_scratch_bytes(const hni_conv *g)
 
 static hni_batchnorm kernel_of(const conv_unit *u, const hni_conv *g)
 {
-    return hni_norm_kernel(&u->norm, g->dtype, rows_of(g), hni_conv_part_images(g) * g->out_height * g->out_width);
+    return hni_bn_kernel(&u->norm, g->dtype, rows_of(g), hni_conv_part_images(g) * g->out_height * g->out_width);
 }
 
 static hn_status plan(const void *self, const hn_desc *input, int32_t mode, int32_t num_threads, hn_layer_plan *plan)
@@ -43,12 +43,12 @@ static hn_status plan(const void *self, const hn_desc *input, int32_t mode, int3
     const conv_unit *u = self;
     hni_conv g;
     HNI_TRY(hni_conv2d_geometry(&u->conv, "conv_unit", input, &g, &plan->output));
-    HNI_TRY(hni_norm_check_rows("conv_unit", rows_of(&g), mode));
+    HNI_TRY(hni_bn_check_rows("conv_unit", rows_of(&g), mode));
     size_t conv;
-    HNI_TRY(hni_conv2d_prepare(&u->conv, num_threads, &g, &conv));
+    HNI_TRY(hni_conv2d_prepare(&u->conv, "conv_unit", num_threads, &g, &conv));
     plan->scratch_bytes = norm_scratch_bytes(&g) + conv;
     if (mode == HN_MODE_TRAIN)
-        plan->workspace_bytes = z_bytes(&g) + hni_norm_workspace_bytes(&u->norm);
+        plan->workspace_bytes = z_bytes(&g) + hni_bn_workspace_bytes(&u->norm);
     return HN_OK;
 }
 
@@ -90,14 +90,14 @@ static hn_status forward(void *self, const hn_layer_call *call)
     const memory m = memory_of(call, &g);
     const int32_t relu = u->relu || call->relu;
     if (call->mode != HN_MODE_TRAIN) {
-        hni_norm_begin_forward(&u->norm, &pass, &k, call->mode, m.z, call->addend, relu, call->y, NULL, m.norm_scratch);
+        hni_bn_begin_forward(&u->norm, &pass, &k, call->mode, m.z, call->addend, relu, call->y, NULL, m.norm_scratch);
         return convolve(u, call, &g, &m, &pass, hni_batchnorm_forward);
     }
     hni_batchnorm_begin_statistics(&pass, &k, m.z, m.norm_scratch);
     HNI_TRY(convolve(u, call, &g, &m, &pass, hni_batchnorm_statistics));
-    hni_norm_end_statistics(&u->norm, &pass, call->again != 0, m.statistics);
-    hni_norm_begin_forward(&u->norm, &pass, &k, call->mode, m.z, call->addend, relu, call->y, m.statistics,
-                           m.norm_scratch);
+    hni_bn_end_statistics(&u->norm, &pass, call->again != 0, m.statistics);
+    hni_bn_begin_forward(&u->norm, &pass, &k, call->mode, m.z, call->addend, relu, call->y, m.statistics,
+                         m.norm_scratch);
     hni_batchnorm_run(call->num_threads, &pass, hni_batchnorm_forward);
     return HN_OK;
 }
@@ -111,9 +111,9 @@ static hn_status backward(void *self, const hn_layer_call *call)
     HNI_TRY(hni_conv2d_geometry(&u->conv, "conv_unit", &call->input, &g, &output));
     const hni_batchnorm k = kernel_of(u, &g);
     const memory m = memory_of(call, &g);
-    hni_norm_begin_sums(&u->norm, &pass, &k, call, m.z, u->relu || call->relu, m.statistics, m.norm_scratch);
+    hni_bn_begin_sums(&u->norm, &pass, &k, call, m.z, u->relu || call->relu, m.statistics, m.norm_scratch);
     hni_batchnorm_run(call->num_threads, &pass, hni_batchnorm_sums);
-    hni_norm_end_sums(&u->norm, &pass, m.statistics);
+    hni_bn_end_sums(&u->norm, &pass, m.statistics);
     hni_batchnorm_begin_gradient(&pass, m.z);
     const hni_conv_visit before = {hni_batchnorm_gradient, &pass};
     return hni_conv2d_backward(&u->conv, call, &g, call->x, m.z, call->dx, m.conv_scratch, &before);
@@ -123,14 +123,14 @@ static void cost(const void *self, const hn_layer_call *call, int32_t pass, hn_l
 {
     const conv_unit *u = self;
     hni_conv2d_cost(&u->conv, call, pass, cost);
-    hni_norm_cost(call, u->relu || call->relu, true, pass, cost);
+    hni_bn_cost(call, u->relu || call->relu, true, pass, cost);
 }
 
 static void init(void *self, hn_rng *rng)
 {
     const conv_unit *u = self;
     hni_conv2d_init(&u->conv, rng);
-    hni_norm_init(&u->norm);
+    hni_bn_init(&u->norm);
 }
 
 static void destroy(void *self)
@@ -166,7 +166,7 @@ static hn_status add_params(conv_unit *u, hn_layer *layer, const char *conv_name
     HNI_TRY(prefix_of(conv_name, prefix));
     HNI_TRY(hni_conv2d_add_params(&u->conv, layer, prefix));
     HNI_TRY(prefix_of(bn_name, prefix));
-    return hni_norm_add_params(&u->norm, layer, prefix);
+    return hni_bn_add_params(&u->norm, layer, prefix);
 }
 
 hn_status hn_conv_unit_create(hn_layer **out, hn_context *context, const char *conv_name, const char *bn_name,
@@ -181,21 +181,7 @@ hn_status hn_conv_unit_create(hn_layer **out, hn_context *context, const char *c
                 : conv_name == NULL ? "conv_name"
                                     : "bn_name");
     HNI_TRY(hni_conv2d_options(&made.conv, conv, "hn_conv_unit_create"));
-    HNI_TRY(hni_norm_options(&made.norm, made.conv.options.out_channels, bn, "hn_conv_unit_create"));
-    conv_unit *u = hni_alloc(context, sizeof *u);
-    if (u == NULL)
-        return hni_no_memory("hn_conv_unit_create", sizeof *u);
-    *u = made;
-    hn_status status = hn_layer_create(&layer, context, &ops, u);
-    if (status < 0) {
-        destroy(u);
-        return status;
-    }
-    status = add_params(u, layer, conv_name, bn_name);
-    if (status < 0) {
-        hn_layer_destroy(layer);
-        return status;
-    }
-    *out = layer;
-    return HN_OK;
+    HNI_TRY(hni_bn_options(&made.norm, made.conv.options.out_channels, bn, "hn_conv_unit_create"));
+    HNI_TRY(hni_layer_begin(&layer, context, &ops, &made, sizeof made, "hn_conv_unit_create"));
+    return hni_layer_finish(out, layer, add_params(layer->self, layer, conv_name, bn_name));
 }

@@ -15,7 +15,7 @@ typedef struct cosine_linear {
     hn_context *context;
     int64_t in, out;
     float scale;
-    hn_tensor *weight, *weight_grad; /* out x in */
+    hn_tensor *weight, *dweight; /* out x in */
 } cosine_linear;
 
 /* What forward makes and backward reads. */
@@ -37,11 +37,11 @@ static size_t lay_out(const cosine_linear *l, int64_t rows, char *base, normalis
     return at[4];
 }
 
-static hn_status plan(const void *self, const hn_desc *input, int32_t mode, int32_t threads, hn_layer_plan *plan)
+static hn_status plan(const void *self, const hn_desc *input, int32_t mode, int32_t num_threads, hn_layer_plan *plan)
 {
     const cosine_linear *l = self;
     char text[HNI_DESC_TEXT];
-    (void)threads;
+    (void)num_threads;
     HNI_TRY(hni_layer_check_input("cosine_linear", input, 2));
     HNI_FAIL_IF(input->dim[1] != l->in, HN_E_SHAPE, "cosine_linear: the input is %s; it must have %" PRId64 " columns",
                 hni_desc_text(input, text), l->in);
@@ -78,8 +78,7 @@ static hn_status backward(void *self, const hn_layer_call *call)
     float *dx = call->scratch, *dw = dx + hni_round_up((size_t)(rows * l->in) * sizeof(float)) / sizeof(float);
     hni_gemm_parallel(call->num_threads, true, false, l->out, l->in, rows, l->scale, call->dy, l->out, n.x, l->in, 0.0f,
                       dw, l->in);
-    hni_rownorm_backward(call->num_threads, l->out, l->in, n.w, n.w_inverse, dw, 1.0f, 1.0f, l->weight_grad->data,
-                         l->in);
+    hni_rownorm_backward(call->num_threads, l->out, l->in, n.w, n.w_inverse, dw, 1.0f, 1.0f, l->dweight->data, l->in);
     if (call->dx == NULL)
         return HN_OK;
     hni_gemm_parallel(call->num_threads, false, false, rows, l->in, l->out, l->scale, call->dy, l->out, n.w, l->in,
@@ -137,22 +136,10 @@ hn_status hn_cosine_linear_create(hn_layer **out, hn_context *context, int64_t i
                 out_features);
     HNI_FAIL_IF(!(scale > 0.0f && isfinite(scale)), HN_E_ARG, "%s: scale is %g; it must be positive and finite",
                 function, (double)scale);
-    cosine_linear *l = hni_alloc(context, sizeof *l);
-    if (l == NULL)
-        return hni_no_memory(function, sizeof *l);
-    *l = (cosine_linear){.context = context, .in = in, .out = out_features, .scale = scale};
-    hn_layer *layer = NULL;
-    hn_status status = hn_layer_create(&layer, context, &ops, l);
-    if (status < 0) {
-        hni_release(context, l, sizeof *l);
-        return status;
-    }
+    const cosine_linear made = {.context = context, .in = in, .out = out_features, .scale = scale};
     const hn_desc weight = {HN_F32, 2, {out_features, in}};
-    status = hn_layer_add_param(layer, "weight", &weight, 1, &l->weight, &l->weight_grad);
-    if (status < 0) {
-        hn_layer_destroy(layer);
-        return status;
-    }
-    *out = layer;
-    return HN_OK;
+    hn_layer *layer;
+    HNI_TRY(hni_layer_begin(&layer, context, &ops, &made, sizeof made, function));
+    cosine_linear *l = layer->self;
+    return hni_layer_finish(out, layer, hn_layer_add_param(layer, "weight", &weight, 1, &l->weight, &l->dweight));
 }

@@ -5,11 +5,11 @@
 #include "kernel/pool.h"
 #include "layer/layer.h"
 
-static hn_status plan(const void *self, const hn_desc *input, int32_t mode, int32_t threads, hn_layer_plan *plan)
+static hn_status plan(const void *self, const hn_desc *input, int32_t mode, int32_t num_threads, hn_layer_plan *plan)
 {
     (void)self;
     (void)mode;
-    (void)threads;
+    (void)num_threads;
     HNI_TRY(hni_layer_check_floats("global_avg_pool", input, 4));
     plan->output = (hn_desc){HN_F32, 2, {input->dim[0], input->dim[3]}};
     return HN_OK;

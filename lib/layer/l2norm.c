@@ -5,10 +5,10 @@
 #include "kernel/rownorm.h"
 #include "layer/layer.h"
 
-static hn_status plan(const void *self, const hn_desc *input, int32_t mode, int32_t threads, hn_layer_plan *plan)
+static hn_status plan(const void *self, const hn_desc *input, int32_t mode, int32_t num_threads, hn_layer_plan *plan)
 {
     (void)self;
-    (void)threads;
+    (void)num_threads;
     HNI_TRY(hni_layer_check_input("l2norm", input, 2));
     plan->output = *input;
     size_t inverse = (size_t)input->dim[0] * sizeof(double);

@@ -1,6 +1,5 @@
 #include "layer/layer.h"
 
-#include "base/context.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/options.h"
@@ -32,30 +31,37 @@ hn_status hn_layer_create(hn_layer **out, hn_context *context, const hn_layer_op
     return HN_OK;
 }
 
-/* Makes room for `more` further elements of an array that belongs to the layer. */
-static hn_status reserve(hn_context *context, void **array, int64_t count, int64_t *capacity, int64_t more, size_t size,
-                         const char *function)
+hn_status hni_layer_begin(hn_layer **layer, hn_context *context, const hn_layer_ops *ops, const void *self,
+                          size_t bytes, const char *function)
 {
-    if (count + more <= *capacity)
-        return HN_OK;
-    int64_t wanted = *capacity * 2 > count + more ? *capacity * 2 : count + more;
-    void *grown = hni_alloc(context, (size_t)wanted * size);
-    if (grown == NULL)
-        return hni_no_memory(function, (size_t)wanted * size);
-    if (count > 0)
-        memcpy(grown, *array, (size_t)count * size);
-    hni_release(context, *array, (size_t)*capacity * size);
-    *array = grown;
-    *capacity = wanted;
-    return HN_OK;
+    void *copy = hni_alloc(context, bytes);
+    if (copy == NULL)
+        return hni_no_memory(function, bytes);
+    memcpy(copy, self, bytes);
+    hn_status status = hn_layer_create(layer, context, ops, copy);
+    if (status < 0)
+        hni_release(context, copy, bytes);
+    return status;
+}
+
+hn_status hni_layer_finish(hn_layer **out, hn_layer *layer, hn_status status)
+{
+    if (status < 0)
+        hn_layer_destroy(layer);
+    else
+        *out = layer;
+    return status;
 }
 
 static hn_status reserve_entries(hn_layer *layer, int64_t more, const char *function)
 {
-    void *array = layer->entries;
-    HNI_TRY(reserve(layer->context, &array, layer->entry_count, &layer->entry_capacity, more, sizeof *layer->entries,
-                    function));
-    layer->entries = array;
+    if (more == 0)
+        return HN_OK;
+    hni_layer_entry *entries = hni_grow(layer->context, layer->entries, &layer->entry_capacity, layer->entry_count,
+                                        more, sizeof *entries, function);
+    if (entries == NULL)
+        return HN_E_NOMEM;
+    layer->entries = entries;
     return HN_OK;
 }
 
@@ -107,55 +113,60 @@ hn_status hn_layer_add_param(hn_layer *layer, const char *name, const hn_desc *d
     return HN_OK;
 }
 
-/* "PREFIX.NAME", or NAME for an empty prefix. */
-static char *join(hn_context *context, const char *prefix, const char *name)
+hn_status hni_layer_add_param(hn_layer *layer, const char *prefix, const char *name, const hn_desc *desc,
+                              int32_t weight_decay, hn_tensor **value, hn_tensor **grad)
 {
-    if (prefix[0] == '\0')
-        return hni_copy_string(context, name);
-    size_t head = strlen(prefix), tail = strlen(name);
-    char *joined = hni_alloc(context, head + tail + 2);
-    if (joined == NULL)
-        return NULL;
-    memcpy(joined, prefix, head);
-    joined[head] = '.';
-    memcpy(joined + head + 1, name, tail + 1);
-    return joined;
+    char *full = hni_concat(layer->context, prefix, name, "");
+    if (full == NULL)
+        return hni_no_memory("hn_layer_add_param", strlen(prefix) + strlen(name) + 1);
+    hn_status status = hn_layer_add_param(layer, full, desc, weight_decay, value, grad);
+    hni_release_string(layer->context, full);
+    return status;
+}
+
+/* The child's parameters as this layer's own: "NAME.CHILDS", or CHILDS for an empty name. On failure those that came before
+ * stay, for the caller to take out.                                                                                    */
+static hn_status list_child(hn_layer *layer, const char *name, const hn_layer *child)
+{
+    for (int64_t i = 0; i < child->entry_count; ++i) {
+        hni_layer_entry entry = child->entries[i];
+        entry.owned = false;
+        entry.name = hni_concat(layer->context, name, name[0] == '\0' ? "" : ".", child->entries[i].name);
+        if (entry.name == NULL)
+            return hni_no_memory("hn_layer_add_child", strlen(name) + strlen(child->entries[i].name) + 2);
+        if (has_name(layer, entry.name)) {
+            hn_status status =
+                hni_fail(HN_E_ARG, "hn_layer_add_child: the layer has a parameter %s already", entry.name);
+            hni_release_string(layer->context, entry.name);
+            return status;
+        }
+        layer->entries[layer->entry_count++] = entry;
+    }
+    return HN_OK;
 }
 
 hn_status hn_layer_add_child(hn_layer *layer, const char *name, hn_layer *child)
 {
-    HNI_FAIL_IF(layer == NULL || child == NULL, HN_E_ARG, "hn_layer_add_child: %s is NULL",
+    static const char function[] = "hn_layer_add_child";
+    HNI_FAIL_IF(layer == NULL || child == NULL, HN_E_ARG, "%s: %s is NULL", function,
                 layer == NULL ? "layer" : "child");
-    HNI_FAIL_IF(layer == child, HN_E_ARG, "hn_layer_add_child: a layer cannot be its own child");
-    HNI_TRY(check_name("hn_layer_add_child", name));
-    HNI_FAIL_IF(child->owned, HN_E_ARG, "hn_layer_add_child: the child \"%s\", a %s, has an owner already", name,
+    HNI_FAIL_IF(layer == child, HN_E_ARG, "%s: a layer cannot be its own child", function);
+    HNI_TRY(check_name(function, name));
+    HNI_FAIL_IF(child->owned, HN_E_ARG, "%s: the child \"%s\", a %s, has an owner already", function, name,
                 child->ops.kind);
     for (const hn_layer *above = layer->parent; above != NULL; above = above->parent)
-        HNI_FAIL_IF(above == child, HN_E_ARG, "hn_layer_add_child: the layer is inside of its child \"%s\"", name);
-    hn_context *context = layer->context;
-    void *children = layer->children;
-    HNI_TRY(reserve(context, &children, layer->child_count, &layer->child_capacity, 1, sizeof *layer->children,
-                    "hn_layer_add_child"));
+        HNI_FAIL_IF(above == child, HN_E_ARG, "%s: the layer is inside of its child \"%s\"", function, name);
+    hn_layer **children = hni_grow(layer->context, layer->children, &layer->child_capacity, layer->child_count, 1,
+                                   sizeof *children, function);
+    if (children == NULL)
+        return HN_E_NOMEM;
     layer->children = children;
-    HNI_TRY(reserve_entries(layer, child->entry_count, "hn_layer_add_child"));
-    int64_t before = layer->entry_count;
-    hn_status status = HN_OK;
-    for (int64_t i = 0; i < child->entry_count && status == HN_OK; ++i) {
-        hni_layer_entry entry = child->entries[i];
-        entry.owned = false;
-        entry.name = join(context, name, child->entries[i].name);
-        if (entry.name == NULL) {
-            status = hni_no_memory("hn_layer_add_child", strlen(name) + strlen(child->entries[i].name) + 2);
-        } else if (has_name(layer, entry.name)) {
-            status = hni_fail(HN_E_ARG, "hn_layer_add_child: the layer has a parameter %s already", entry.name);
-            hni_release_string(context, entry.name);
-        } else {
-            layer->entries[layer->entry_count++] = entry;
-        }
-    }
+    HNI_TRY(reserve_entries(layer, child->entry_count, function));
+    const int64_t before = layer->entry_count;
+    hn_status status = list_child(layer, name, child);
     if (status < 0) {
         while (layer->entry_count > before)
-            hni_release_string(context, layer->entries[--layer->entry_count].name);
+            hni_release_string(layer->context, layer->entries[--layer->entry_count].name);
         return status;
     }
     layer->children[layer->child_count++] = child;

@@ -26,6 +26,17 @@ struct hn_layer {
     bool owned;       /* by the parent, or by a network: there can be one owner only    */
 };
 
+/* A layer of the library's own: hn_layer_create with a copy of self, a struct of this many bytes, in memory of the context
+ * that ops->destroy releases. Nothing stays after a failure. function: for the sentence.                              */
+hn_status hni_layer_begin(hn_layer **layer, hn_context *context, const hn_layer_ops *ops, const void *self, size_t bytes,
+                          const char *function);
+/* The end of its construction, of which status tells: hands the layer out, or destroys it. Returns status. */
+hn_status hni_layer_finish(hn_layer **out, hn_layer *layer, hn_status status);
+
+/* hn_layer_add_param of prefix followed by name; grad NULL for a buffer. */
+hn_status hni_layer_add_param(hn_layer *layer, const char *prefix, const char *name, const hn_desc *desc,
+                              int32_t weight_decay, hn_tensor **value, hn_tensor **grad);
+
 /* HN_E_SHAPE unless desc is f32 with ndim dimensions (0: any number), all of them positive. kind: for the sentence. */
 hn_status hni_layer_check_input(const char *kind, const hn_desc *input, int32_t ndim);
 /* The same for layers that also take bf16. */

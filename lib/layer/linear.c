@@ -14,16 +14,16 @@
 typedef struct linear {
     hn_context *context;
     int64_t in, out;
-    hn_tensor *weight, *weight_grad; /* out x in */
-    hn_tensor *bias, *bias_grad;     /* out, or NULL */
+    hn_tensor *weight, *dweight; /* out x in     */
+    hn_tensor *bias, *dbias;     /* out, or NULL */
 } linear;
 
-static hn_status plan(const void *self, const hn_desc *input, int32_t mode, int32_t threads, hn_layer_plan *plan)
+static hn_status plan(const void *self, const hn_desc *input, int32_t mode, int32_t num_threads, hn_layer_plan *plan)
 {
     const linear *l = self;
     char text[HNI_DESC_TEXT];
     (void)mode;
-    (void)threads;
+    (void)num_threads;
     HNI_TRY(hni_layer_check_input("linear", input, 2));
     HNI_FAIL_IF(input->dim[1] != l->in, HN_E_SHAPE, "linear: the input is %s; it must have %" PRId64 " columns",
                 hni_desc_text(input, text), l->in);
@@ -49,9 +49,9 @@ static hn_status backward(void *self, const hn_layer_call *call)
     const linear *l = self;
     int64_t rows = call->input.dim[0];
     hni_gemm_parallel(call->num_threads, true, false, l->out, l->in, rows, 1.0f, call->dy, l->out, call->x, l->in, 1.0f,
-                      l->weight_grad->data, l->in);
+                      l->dweight->data, l->in);
     if (l->bias != NULL)
-        hni_bias_backward(call->num_threads, rows, l->out, call->dy, l->bias_grad->data, call->scratch);
+        hni_bias_backward(call->num_threads, rows, l->out, call->dy, l->dbias->data, call->scratch);
     if (call->dx != NULL)
         hni_gemm_parallel(call->num_threads, false, false, rows, l->in, l->out, 1.0f, call->dy, l->out, l->weight->data,
                           l->in, 0.0f, call->dx, l->in);
@@ -100,29 +100,18 @@ static const hn_layer_ops ops = {.struct_size = sizeof ops,
 
 hn_status hn_linear_create(hn_layer **out, hn_context *context, int64_t in, int64_t out_features, int32_t bias)
 {
-    HNI_FAIL_IF(out == NULL || context == NULL, HN_E_ARG, "hn_linear_create: %s is NULL",
-                out == NULL ? "out" : "context");
+    static const char function[] = "hn_linear_create";
+    HNI_FAIL_IF(out == NULL || context == NULL, HN_E_ARG, "%s: %s is NULL", function, out == NULL ? "out" : "context");
     HNI_FAIL_IF(in < 1 || out_features < 1 || in > INT32_MAX || out_features > INT32_MAX, HN_E_ARG,
-                "hn_linear_create: in is %" PRId64 " and out is %" PRId64 "; both must be in [1, 2^31 - 1]", in,
+                "%s: in is %" PRId64 " and out is %" PRId64 "; both must be in [1, 2^31 - 1]", function, in,
                 out_features);
-    linear *l = hni_alloc(context, sizeof *l);
-    if (l == NULL)
-        return hni_no_memory("hn_linear_create", sizeof *l);
-    *l = (linear){.context = context, .in = in, .out = out_features};
-    hn_layer *layer = NULL;
-    hn_status status = hn_layer_create(&layer, context, &ops, l);
-    if (status < 0) {
-        hni_release(context, l, sizeof *l);
-        return status;
-    }
+    const linear made = {.context = context, .in = in, .out = out_features};
     const hn_desc weight = {HN_F32, 2, {out_features, in}}, bias_desc = {HN_F32, 1, {out_features}};
-    status = hn_layer_add_param(layer, "weight", &weight, 1, &l->weight, &l->weight_grad);
+    hn_layer *layer;
+    HNI_TRY(hni_layer_begin(&layer, context, &ops, &made, sizeof made, function));
+    linear *l = layer->self;
+    hn_status status = hn_layer_add_param(layer, "weight", &weight, 1, &l->weight, &l->dweight);
     if (status == HN_OK && bias)
-        status = hn_layer_add_param(layer, "bias", &bias_desc, 0, &l->bias, &l->bias_grad);
-    if (status < 0) {
-        hn_layer_destroy(layer);
-        return status;
-    }
-    *out = layer;
-    return HN_OK;
+        status = hn_layer_add_param(layer, "bias", &bias_desc, 0, &l->bias, &l->dbias);
+    return hni_layer_finish(out, layer, status);
 }

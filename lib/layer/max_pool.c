@@ -35,10 +35,10 @@ static hn_status geometry(const max_pool *p, const hn_desc *input, hni_max_pool 
     return HN_OK;
 }
 
-static hn_status plan(const void *self, const hn_desc *input, int32_t mode, int32_t threads, hn_layer_plan *plan)
+static hn_status plan(const void *self, const hn_desc *input, int32_t mode, int32_t num_threads, hn_layer_plan *plan)
 {
     hni_max_pool g = {0};
-    (void)threads;
+    (void)num_threads;
     HNI_TRY(geometry(self, input, &g));
     plan->output = (hn_desc){input->dtype, 4, {g.images, g.out_height, g.out_width, g.channels}};
     int64_t count;
@@ -99,12 +99,6 @@ hn_status hn_max_pool_create(hn_layer **out, hn_context *context, int32_t kernel
     HNI_FAIL_IF(padding < 0 || padding > kernel / 2, HN_E_ARG,
                 "hn_max_pool_create: padding is %d; it must be in [0, kernel / 2 = %d]", (int)padding,
                 (int)(kernel / 2));
-    max_pool *p = hni_alloc(context, sizeof *p);
-    if (p == NULL)
-        return hni_no_memory("hn_max_pool_create", sizeof *p);
-    *p = (max_pool){context, kernel, stride, padding};
-    hn_status status = hn_layer_create(out, context, &ops, p);
-    if (status < 0)
-        hni_release(context, p, sizeof *p);
-    return status;
+    const max_pool made = {context, kernel, stride, padding};
+    return hni_layer_begin(out, context, &ops, &made, sizeof made, "hn_max_pool_create");
 }

@@ -36,6 +36,21 @@ static bool materialised(const residual *r)
     return r->options.shortcut == HN_SHORTCUT_OPTION_A;
 }
 
+/* The shortcut that adds an array of this shape to another: one pixel an image, all the rest its channels. */
+static hni_shortcut identity_of(const hn_desc *x)
+{
+    const int64_t images = x->dim[0], channels = hni_desc_count(x) / images;
+    return (hni_shortcut){.images = images,
+                          .height = 1,
+                          .width = 1,
+                          .in_channels = channels,
+                          .out_height = 1,
+                          .out_width = 1,
+                          .out_channels = channels,
+                          .stride = 1,
+                          .dtype = x->dtype};
+}
+
 /* Where the shortcut's pixels come from; HN_E_SHAPE if it does not lead from x's shape to y's. */
 static hn_status geometry(const residual *r, const hn_desc *x, const hn_desc *y, hni_shortcut *g)
 {
@@ -43,21 +58,18 @@ static hn_status geometry(const residual *r, const hn_desc *x, const hn_desc *y,
     const hn_residual_options *o = &r->options;
     bool fits;
     if (o->shortcut == HN_SHORTCUT_IDENTITY) {
-        int64_t n = 1;
-        for (int32_t i = 0; i < x->ndim; ++i)
-            n *= x->dim[i];
         fits = hni_desc_equal(x, y);
-        *g = (hni_shortcut){x->dim[0], 1, 1, n / x->dim[0], 1, 1, n / x->dim[0], 1, x->dtype};
+        *g = identity_of(x);
     } else {
-        *g = (hni_shortcut){x->dim[0],
-                            x->dim[1],
-                            x->dim[2],
-                            x->dim[3],
-                            (x->dim[1] - 1) / o->stride + 1,
-                            (x->dim[2] - 1) / o->stride + 1,
-                            o->out_channels,
-                            o->stride,
-                            x->dtype};
+        *g = (hni_shortcut){.images = x->dim[0],
+                            .height = x->dim[1],
+                            .width = x->dim[2],
+                            .in_channels = x->dim[3],
+                            .out_height = (x->dim[1] - 1) / o->stride + 1,
+                            .out_width = (x->dim[2] - 1) / o->stride + 1,
+                            .out_channels = o->out_channels,
+                            .stride = o->stride,
+                            .dtype = x->dtype};
         fits = x->ndim == 4 && y->ndim == 4 && x->dtype == y->dtype && x->dim[3] == o->in_channels &&
                y->dim[0] == g->images && y->dim[1] == g->out_height && y->dim[2] == g->out_width &&
                y->dim[3] == g->out_channels;
@@ -67,18 +79,18 @@ static hn_status geometry(const residual *r, const hn_desc *x, const hn_desc *y,
     return HN_OK;
 }
 
-static hn_status make_layout(const residual *r, const hn_desc *input, int32_t mode, int32_t threads, layout *l)
+static hn_status make_layout(const residual *r, const hn_desc *input, int32_t mode, int32_t num_threads, layout *l)
 {
     const bool training = mode == HN_MODE_TRAIN;
     *l = (layout){0};
-    HNI_TRY(hn_layer_plan_call(r->body, input, mode, threads, &l->body));
+    HNI_TRY(hn_layer_plan_call(r->body, input, mode, num_threads, &l->body));
     l->y_bytes = hni_layer_room(&l->body.output);
     l->body_kept = hni_round_up(l->body.workspace_bytes);
     l->children = hni_round_up(l->body.scratch_bytes);
     l->shortcut = training || r->options.shortcut != HN_SHORTCUT_IDENTITY ? l->y_bytes : 0;
     l->projection_dx = training && r->projection != NULL ? hni_layer_room(input) : 0;
     if (r->projection != NULL) {
-        HNI_TRY(hn_layer_plan_call(r->projection, input, mode, threads, &l->projection));
+        HNI_TRY(hn_layer_plan_call(r->projection, input, mode, num_threads, &l->projection));
         l->projection_kept = hni_round_up(l->projection.workspace_bytes);
         if (l->projection.scratch_bytes > l->children)
             l->children = hni_round_up(l->projection.scratch_bytes);
@@ -86,13 +98,13 @@ static hn_status make_layout(const residual *r, const hn_desc *input, int32_t mo
     return HN_OK;
 }
 
-static hn_status plan(const void *self, const hn_desc *input, int32_t mode, int32_t threads, hn_layer_plan *plan)
+static hn_status plan(const void *self, const hn_desc *input, int32_t mode, int32_t num_threads, hn_layer_plan *plan)
 {
     const residual *r = self;
     hni_shortcut g;
     layout l;
     HNI_TRY(hni_layer_check_floats("residual", input, r->options.shortcut == HN_SHORTCUT_IDENTITY ? 0 : 4));
-    HNI_TRY(make_layout(r, input, mode, threads, &l));
+    HNI_TRY(make_layout(r, input, mode, num_threads, &l));
     HNI_TRY(geometry(r, input, &l.body.output, &g));
     HNI_FAIL_IF(input->dtype == HN_BF16 && !r->fused, HN_E_SHAPE,
                 "residual: in bf16 the body's last layer must be able to add, as a conv unit is; this body's is not");
@@ -179,8 +191,7 @@ static hn_status backward(void *self, const hn_layer_call *call)
     projection.dx = call->dx != NULL ? (char *)call->scratch + l.shortcut : NULL;
     HNI_TRY(hn_layer_backward(r->projection, &projection));
     if (call->dx != NULL) {
-        int64_t n = hni_desc_count(&call->input) / call->input.dim[0];
-        const hni_shortcut same = {call->input.dim[0], 1, 1, n, 1, 1, n, 1, call->input.dtype};
+        const hni_shortcut same = identity_of(&call->input);
         hni_shortcut_backward_add(call->num_threads, &same, projection.dx, call->dx);
     }
     return HN_OK;
@@ -245,34 +256,24 @@ hn_status hn_residual_create(hn_layer **out, hn_context *context, hn_layer *body
                                   : "body");
     HNI_TRY(hni_options_read(&o, sizeof o, options, "hn_residual_create"));
     HNI_TRY(check_options(&o));
-    hn_layer *projection = NULL, *layer = NULL;
+    residual made = {context, body, NULL, hn_layer_can_add(body) != 0, o};
+    hn_layer *layer = NULL;
     if (o.shortcut == HN_SHORTCUT_PROJECTION)
-        HNI_TRY(create_projection(&projection, context, &o));
-    residual *r = hni_alloc(context, sizeof *r);
-    hn_status status = r == NULL ? hni_no_memory("hn_residual_create", sizeof *r) : HN_OK;
-    if (status == HN_OK) {
-        *r = (residual){context, body, projection, hn_layer_can_add(body) != 0, o};
-        status = hn_layer_create(&layer, context, &ops, r);
-        if (status < 0)
-            hni_release(context, r, sizeof *r);
-    }
+        HNI_TRY(create_projection(&made.projection, context, &o));
+    hn_status status = hni_layer_begin(&layer, context, &ops, &made, sizeof made, "hn_residual_create");
     /* The body goes first, so that its parameters are listed first; if the projection then cannot be added, the body is
      * taken out again and stays the caller's.                                                                           */
     if (status == HN_OK)
         status = hn_layer_add_child(layer, "", body);
-    if (status == HN_OK && projection != NULL) {
-        status = hn_layer_add_child(layer, "downsample", projection);
+    if (status == HN_OK && made.projection != NULL) {
+        status = hn_layer_add_child(layer, "downsample", made.projection);
         if (status < 0) {
             layer->child_count = 0;
             body->parent = NULL;
             body->owned = false;
         }
     }
-    if (status < 0) {
-        hn_layer_destroy(projection);
-        hn_layer_destroy(layer);
-        return status;
-    }
-    *out = layer;
-    return HN_OK;
+    if (status < 0)
+        hn_layer_destroy(made.projection);
+    return hni_layer_finish(out, layer, status);
 }

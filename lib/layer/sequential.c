@@ -28,13 +28,13 @@ static size_t max_size(size_t a, size_t b)
     return a > b ? a : b;
 }
 
-static hn_status make_layout(const sequential *s, const hn_desc *input, int32_t mode, int32_t threads, layout *l)
+static hn_status make_layout(const sequential *s, const hn_desc *input, int32_t mode, int32_t num_threads, layout *l)
 {
     const hn_layer *layer = s->layer;
     *l = (layout){.output = *input};
     for (int64_t i = 0; i < layer->child_count; ++i) {
         hn_layer_plan plan;
-        HNI_TRY(hn_layer_plan_call(layer->children[i], &l->output, mode, threads, &plan));
+        HNI_TRY(hn_layer_plan_call(layer->children[i], &l->output, mode, num_threads, &plan));
         l->output = plan.output;
         size_t kept = hni_round_up(plan.workspace_bytes), out = hni_layer_room(&plan.output);
         bool last = i + 1 == layer->child_count;
@@ -49,12 +49,12 @@ static hn_status make_layout(const sequential *s, const hn_desc *input, int32_t 
     return HN_OK;
 }
 
-static hn_status plan(const void *self, const hn_desc *input, int32_t mode, int32_t threads, hn_layer_plan *plan)
+static hn_status plan(const void *self, const hn_desc *input, int32_t mode, int32_t num_threads, hn_layer_plan *plan)
 {
     const sequential *s = self;
     HNI_FAIL_IF(s->layer->child_count == 0, HN_E_STATE, "sequential: it has no children");
     layout l;
-    HNI_TRY(make_layout(s, input, mode, threads, &l));
+    HNI_TRY(make_layout(s, input, mode, num_threads, &l));
     plan->output = l.output;
     plan->workspace_bytes = l.workspace;
     plan->scratch_bytes = 2 * l.turn + l.child_workspace + l.child_scratch;
@@ -168,15 +168,10 @@ hn_status hn_sequential_create(hn_layer **out, hn_context *context)
 {
     HNI_FAIL_IF(out == NULL || context == NULL, HN_E_ARG, "hn_sequential_create: %s is NULL",
                 out == NULL ? "out" : "context");
-    sequential *s = hni_alloc(context, sizeof *s);
-    if (s == NULL)
-        return hni_no_memory("hn_sequential_create", sizeof *s);
-    *s = (sequential){.context = context};
-    hn_status status = hn_layer_create(&s->layer, context, &ops, s);
-    if (status < 0) {
-        hni_release(context, s, sizeof *s);
-        return status;
-    }
-    *out = s->layer;
+    const sequential made = {.context = context};
+    hn_layer *layer;
+    HNI_TRY(hni_layer_begin(&layer, context, &ops, &made, sizeof made, "hn_sequential_create"));
+    ((sequential *)layer->self)->layer = layer;
+    *out = layer;
     return HN_OK;
 }

@@ -1,7 +1,6 @@
 #include "train/checkpoint_files.h"
 
 #include "base/context.h"
-#include "base/error.h"
 #include "base/memory.h"
 #include "io/directory.h"
 #include "io/file.h"
@@ -64,7 +63,7 @@ static hn_status take_name(void *user, const char *name)
     const char *rest = rest_of(name, &place);
     if (rest == NULL || *rest != '\0')
         return HN_OK;
-    hni_place *grown = hni_grow(p->context, p->place, &p->capacity, p->count, sizeof *grown, p->function);
+    hni_place *grown = hni_grow(p->context, p->place, &p->capacity, p->count, 1, sizeof *grown, p->function);
     if (grown == NULL)
         return HN_E_NOMEM;
     p->place = grown;

@@ -1,7 +1,6 @@
 /* Writing a checkpoint. */
 #include "train/checkpoint.h"
 
-#include "base/context.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "train/checkpoint_files.h"

@@ -1,6 +1,5 @@
 #include "train/hybrid.h"
 
-#include "base/context.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/options.h"

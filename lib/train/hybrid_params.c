@@ -15,13 +15,10 @@ static hn_status add(hn_hybrid *h, const char *prefix, hn_param param)
 {
     int64_t at = h->param_count;
     if (prefix[0] != '\0') {
-        size_t head = strlen(prefix), tail = strlen(param.name) + 1;
-        char *name = hni_alloc(h->context, head + tail);
-        if (name == NULL)
-            return hni_no_memory("hn_hybrid_create", head + tail);
-        memcpy(name, prefix, head);
-        memcpy(name + head, param.name, tail);
-        param.name = h->names[at] = name;
+        h->names[at] = hni_concat(h->context, prefix, param.name, "");
+        if (h->names[at] == NULL)
+            return hni_no_memory("hn_hybrid_create", strlen(prefix) + strlen(param.name) + 1);
+        param.name = h->names[at];
     }
     for (int64_t i = 0; i < at; ++i)
         HNI_FAIL_IF(strcmp(h->params[i].name, param.name) == 0, HN_E_ARG,

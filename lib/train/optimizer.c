@@ -77,22 +77,6 @@ hn_status hn_optimizer_create_sgd(hn_optimizer **out, hn_context *context, const
     return HN_OK;
 }
 
-static hn_status reserve(hn_optimizer *o)
-{
-    if (o->count < o->capacity)
-        return HN_OK;
-    int64_t wanted = o->capacity > 0 ? 2 * o->capacity : 64;
-    slot *grown = hni_alloc(o->context, (size_t)wanted * sizeof *grown);
-    if (grown == NULL)
-        return hni_no_memory("hn_optimizer_add", (size_t)wanted * sizeof *grown);
-    if (o->count > 0)
-        memcpy(grown, o->slots, (size_t)o->count * sizeof *grown);
-    hni_release(o->context, o->slots, (size_t)o->capacity * sizeof *grown);
-    o->slots = grown;
-    o->capacity = wanted;
-    return HN_OK;
-}
-
 hn_status hn_optimizer_add(hn_optimizer *optimizer, const hn_param *param)
 {
     HNI_FAIL_IF(optimizer == NULL || param == NULL || param->value == NULL, HN_E_ARG, "hn_optimizer_add: %s is NULL",
@@ -104,7 +88,11 @@ hn_status hn_optimizer_add(hn_optimizer *optimizer, const hn_param *param)
     HNI_FAIL_IF(!hni_desc_equal(&param->value->desc, &param->grad->desc) || param->value->desc.dtype != HN_F32,
                 HN_E_SHAPE, "hn_optimizer_add: value and gradient of %s are not f32 of one shape",
                 param->name != NULL ? param->name : "the parameter");
-    HNI_TRY(reserve(optimizer));
+    slot *slots = hni_grow(optimizer->context, optimizer->slots, &optimizer->capacity, optimizer->count, 1,
+                           sizeof *slots, "hn_optimizer_add");
+    if (slots == NULL)
+        return HN_E_NOMEM;
+    optimizer->slots = slots;
     slot s = {.value = param->value, .grad = param->grad, .decay = param->weight_decay != 0};
     HNI_TRY(hn_tensor_create(&s.velocity, optimizer->context, &param->value->desc));
     s.first_block = optimizer->blocks;

@@ -13,13 +13,9 @@ static const char momentum_prefix[] = "optimizer.momentum.";
 
 static hn_status add(hni_state *s, const char *function, const char *prefix, const char *name, hni_state_array array)
 {
-    const size_t head = strlen(prefix), tail = strlen(name) + 1;
-    char *text = hni_alloc(s->hybrid->context, head + tail);
-    if (text == NULL)
-        return hni_no_memory(function, head + tail);
-    memcpy(text, prefix, head);
-    memcpy(text + head, name, tail);
-    array.name = text;
+    array.name = hni_concat(s->hybrid->context, prefix, name, "");
+    if (array.name == NULL)
+        return hni_no_memory(function, strlen(prefix) + strlen(name) + 1);
     s->arrays[s->count++] = array;
     return HN_OK;
 }
