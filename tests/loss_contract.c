@@ -121,6 +121,31 @@ START_TEST(ignored_rows_may_hold_anything)
 }
 END_TEST
 
+/* A NaN among the rows or keys that count reaches the loss, but no row that is ignored. */
+START_TEST(ignored_rows_stay_apart_from_a_nan)
+{
+    for (int m = HNT_Z; m <= HNT_T; ++m) {
+        hnt_batch b = subject->make(7, HNT_MIDDLE, 1);
+        const int32_t *labels = m == HNT_Y ? b.key_labels : b.labels;
+        int64_t at = 0;
+        while (labels != NULL && labels[at] < 0)
+            ++at;
+        if (b.m[m].x != NULL) {
+            b.m[m].x[at * b.m[m].ld] = NAN;
+            hnt_ok(hnt_call(&b));
+            for (int64_t i = 0; i < b.n; ++i)
+                for (int g = HNT_Z; g <= HNT_T; ++g)
+                    if (b.labels[i] < 0 && g != HNT_Y && subject->loss->gradient[g] != NULL)
+                        hnt_zero_row(&b.m[g], i);
+            for (int64_t k = 0; b.key_labels != NULL && k < b.m[HNT_Y].given; ++k)
+                if (b.key_labels[k] < 0 && subject->loss != &hnt_kcl) /* for which they are keys of no class */
+                    hnt_zero_row(&b.y, k);
+        }
+        hnt_drop(&b);
+    }
+}
+END_TEST
+
 START_TEST(zero_rows_have_gradient_zero)
 {
     hnt_batch b = subject->make(6, HNT_MIDDLE, 0);
@@ -276,6 +301,7 @@ void hnt_contract(const hnt_subject *s, TCase *unit, TCase *property, TCase *rep
     tcase_add_test(unit, no_row_no_loss);
     tcase_add_test(unit, ignored_rows_have_loss_and_gradient_zero);
     tcase_add_test(unit, ignored_rows_may_hold_anything);
+    tcase_add_test(unit, ignored_rows_stay_apart_from_a_nan);
     tcase_add_test(unit, gradients_are_scaled_and_added);
     tcase_add_test(unit, outputs_may_be_left_out);
     hnt_refusals(s, unit);

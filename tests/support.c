@@ -87,6 +87,8 @@ void hnt_fails_(const char *file, int line, const char *expression, hn_status go
     if (strstr(hn_last_error(), sentence) == NULL)
         ck_abort_msg("%s:%d: %s: the sentence is \"%s\", it lacks \"%s\"", file, line, expression, hn_last_error(),
                      sentence);
+    if (want == HN_E_NOMEM && strstr(hn_last_error(), "(0 bytes)") != NULL)
+        ck_abort_msg("%s:%d: %s: the sentence is \"%s\": of how many?", file, line, expression, hn_last_error());
 }
 
 void hnt_normal(uint64_t seed, float *x, int64_t n)

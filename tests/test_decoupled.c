@@ -42,6 +42,10 @@ START_TEST(a_row_that_would_be_infinite_is_refused)
     hn_matf w = {weight, 2, 2, 2};
     hnt_fails(hn_tau_normalize(&w, 3.0), HN_E_NONFINITE, "row 1 has the length 1e-30; with tau 3");
     ck_assert(weight[0] == 3.0f && weight[1] == 4.0f && weight[2] == 1e-30f);
+    float large[2] = {3e38f, 3e38f}; /* whose length is more than a float holds */
+    w = (hn_matf){large, 1, 2, 2};
+    hnt_ok(hn_tau_normalize(&w, 0.0));
+    ck_assert(large[0] == 3e38f && large[1] == 3e38f);
 }
 END_TEST
 

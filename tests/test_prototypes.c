@@ -166,6 +166,18 @@ START_TEST(optimised_where_it_does_not)
 }
 END_TEST
 
+/* On a circle a sharp temperature also rests where two lie together. */
+START_TEST(neighbours_on_a_circle_do_not_coincide)
+{
+    for (uint64_t seed = 0; seed < 20; ++seed)
+        for (int64_t k = 5; k <= 8; ++k) {
+            float *t = separated(NULL, seed, k, 2, 2);
+            ck_assert_double_le(largest_cosine(t, k, 2), cos(6.28318530717958648 / (double)k) + 0.03);
+            free(t);
+        }
+}
+END_TEST
+
 START_TEST(bits_do_not_depend_on_threads)
 {
     hn_prototypes_options o;
@@ -237,6 +249,7 @@ static Suite *suite(void)
     tcase_add_test(property, gaussian_rows_are_random_directions);
     tcase_add_test(property, a_simplex_where_it_fits);
     tcase_add_test(property, optimised_where_it_does_not);
+    tcase_add_test(property, neighbours_on_a_circle_do_not_coincide);
     tcase_add_test(repro, bits_do_not_depend_on_threads);
     return s;
 }

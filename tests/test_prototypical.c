@@ -353,6 +353,57 @@ START_TEST(any_temperature_and_scale_is_finite)
 }
 END_TEST
 
+/* Similarities of +-29 from rows and prototypes whose lengths are far apart: as those of length 1, gradients apart. */
+START_TEST(lengths_far_apart_have_their_gradients)
+{
+    hnt_batch b[2];
+    for (int e = 5; e <= 15; e += 5) {
+        const float lengths[2] = {1.0f, powf(10.0f, (float)e)};
+        for (int s = 0; s < 2; ++s) {
+            b[s] = make(1, 2, 3, 2, 1, 0);
+            b[s].o.temperature = 1.0f / 29.0f;
+            b[s].o.normalize = 0;
+            const float a = lengths[s], z[4] = {a, 0, -a, 0}, y[6] = {1 / a, 0, -1 / a, 0, -1 / a, 0};
+            memcpy(b[s].z.x, z, sizeof z);
+            memcpy(b[s].y.x, y, sizeof y);
+            hnt_value_follows(&subject, &b[s]);
+        }
+        for (int i = 0; i < 4; i += 2)
+            hnt_close_d("dz", (double)b[1].z.g[i] * (double)lengths[1], (double)b[0].z.g[i], 1e-5);
+        for (int i = 0; i < 6; i += 2)
+            hnt_close_d("dprototypes", (double)b[1].y.g[i] / (double)lengths[1], (double)b[0].y.g[i], 1e-5);
+        hnt_drop(&b[0]);
+        hnt_drop(&b[1]);
+    }
+}
+END_TEST
+
+/* With rows as they are, the others' losses do not depend on a row that is NaN, wherever it stands. */
+START_TEST(a_nan_row_leaves_the_others_losses_alone)
+{
+    for (int64_t bad = 0; bad < 3; ++bad) {
+        hnt_batch b = make(3, 3, 4, 5, 1, 0);
+        b.o.temperature = 1.0f;
+        b.o.normalize = 0;
+        for (int64_t i = 0; i < b.z.rows; ++i)
+            b.z.x[i * b.z.ld] = i == 0 ? 100.0f : 0.1f;
+        for (int64_t k = 0; k < b.y.rows; ++k)
+            b.y.x[k * b.y.ld] = k % 2 == 0 ? 1.0f : -1.0f;
+        hnt_ok(hnt_call(&b));
+        float rows[3];
+        memcpy(rows, b.rows, sizeof rows);
+        b.z.x[bad * b.z.ld] = NAN;
+        hnt_ok(hnt_call(&b));
+        for (int64_t i = 0; i < 3; ++i)
+            if (i == bad)
+                ck_assert(isnan(b.rows[i]));
+            else
+                hnt_close_d("row", (double)b.rows[i], (double)rows[i], 1e-6);
+        hnt_drop(&b);
+    }
+}
+END_TEST
+
 START_TEST(nan_shows_up_with_every_assignment)
 {
     for (int32_t kind = HN_ASSIGN_SOFT; kind <= HN_ASSIGN_UNIFORM; ++kind)
@@ -377,6 +428,8 @@ static Suite *suite(void)
     tcase_add_test(unit, gradients_of_several_prototypes_may_be_left_out);
     tcase_add_test(unit, prototypes_are_a_multiple_of_their_number);
     tcase_add_test(unit, nan_shows_up_with_every_assignment);
+    tcase_add_test(unit, lengths_far_apart_have_their_gradients);
+    tcase_add_test(unit, a_nan_row_leaves_the_others_losses_alone);
     hnt_contract(&subject, unit, property, hnt_case(s, "repro"));
     tcase_add_test(hnt_case(s, "grad"), gradients_follow_differences);
     tcase_add_test(golden, pytorch_agrees);

@@ -11,7 +11,8 @@
  *  - row_loss (may be NULL): [rows], the value of each row before reduction.
  *  - each gradient (may be NULL): G = grad_beta * G + grad_scale * d(loss)/d(input);
  *    grad_beta == 0 never reads G, so uninitialised memory is fine.
- *  - scratch: hn_loss_*_scratch() gives the bytes, from shapes and options alone; scratch may be NULL if that is 0.
+ *  - scratch: hn_loss_*_scratch() gives the bytes, from shapes and options alone (with num_threads = 0 also from how many
+ *    threads OpenMP would use just then); scratch may be NULL if that is 0.
  *  - On failure no output has been written.
  *  - The bits of every result are the same for any num_threads.
  * Statuses: HN_E_ARG (NULL, option out of range), HN_E_SHAPE, HN_E_LABEL, HN_E_WORKSPACE, HN_E_NONFINITE (see

@@ -41,7 +41,9 @@ HN_API HN_MUST_CHECK hn_status hn_prototypes_separated_scratch(const hn_prototyp
 /* Unit vectors as far from each other as can be. For k <= dim + 1 the regular simplex, whose cosines are all -1 / (k - 1), in
  * a random orientation. For more, TSC's targets (Li et al., CVPR 2022): random directions moved to lessen
  *     sum_i log sum_{j != i} exp(t_i.t_j / tau)
- * on the sphere, `steps` steps of normalised gradient descent with momentum, O(k^2 dim) each; with 0 steps they stay random.
+ * on the sphere, `steps` steps of normalised gradient descent with momentum, O(k^2 dim) each, the first half of them at a
+ * temperature of at least 0.5; with 0 steps they stay random. That is a local minimum: where vectors are as crowded as ten on
+ * a circle are at tau = 0.07, some may coincide.
  *   prototypes  k x dim
  * HN_E_ARG, HN_E_SHAPE, HN_E_WORKSPACE.                                                                                */
 HN_API HN_MUST_CHECK hn_status hn_prototypes_separated(const hn_prototypes_options *options, const hn_rng *rng,

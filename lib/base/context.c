@@ -2,14 +2,13 @@
 
 #include "base/error.h"
 #include "base/isa.h"
+#include "base/memory.h"
 #include "base/options.h"
 #include "base/parallel.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-enum { MAX_THREADS = 1024 };
 
 static void *system_alloc(void *user, size_t size, size_t align)
 {
@@ -35,8 +34,9 @@ hn_status hn_context_create(hn_context **out, const hn_context_options *options)
     hn_context_options o = {.struct_size = sizeof o};
     HNI_FAIL_IF(out == NULL, HN_E_ARG, "hn_context_create: out is NULL");
     HNI_TRY(hni_options_read(&o, sizeof o, options, "hn_context_create"));
-    HNI_FAIL_IF(o.num_threads < 0 || o.num_threads > MAX_THREADS, HN_E_ARG,
-                "hn_context_create: num_threads is %d; it must be in [0, %d]", (int)o.num_threads, (int)MAX_THREADS);
+    HNI_FAIL_IF(o.num_threads < 0 || o.num_threads > HNI_MAX_THREADS, HN_E_ARG,
+                "hn_context_create: num_threads is %d; it must be in [0, %d]", (int)o.num_threads,
+                (int)HNI_MAX_THREADS);
     HNI_FAIL_IF(hn_engine_name(o.engine) == NULL, HN_E_ARG, "hn_context_create: engine %d does not exist",
                 (int)o.engine);
     HNI_FAIL_IF(!hn_engine_available(o.engine), HN_E_UNSUPPORTED, "hn_context_create: this build has no engine \"%s\"",
@@ -47,13 +47,10 @@ hn_status hn_context_create(hn_context **out, const hn_context_options *options)
     HNI_FAIL_IF(allocator.alloc == NULL || allocator.release == NULL, HN_E_ARG,
                 "hn_context_create: the allocator lacks %s", allocator.alloc == NULL ? "alloc" : "release");
 
-    size_t size = (sizeof(hn_context) + 63) & ~(size_t)63;
+    size_t size = hni_round_up(sizeof(hn_context));
     hn_context *context = allocator.alloc(allocator.user, size, 64);
     HNI_FAIL_IF(context == NULL, HN_E_NOMEM, "hn_context_create: out of memory (%zu bytes)", size);
-    const int32_t usual = hni_default_threads();
-    *context = (hn_context){.num_threads = o.num_threads > 0     ? o.num_threads
-                                           : usual < MAX_THREADS ? usual
-                                                                 : MAX_THREADS,
+    *context = (hn_context){.num_threads = o.num_threads > 0 ? o.num_threads : hni_default_threads(),
                             .engine = o.engine,
                             .bf16_vectors = hni_isa_has_bf16() && !hni_isa_has_bf16_matrices(),
                             .allocator = allocator,
@@ -90,7 +87,7 @@ void hn_context_destroy(hn_context *context)
     if (context->part.destroy != NULL)
         context->part.destroy(context->part.data);
     (void)pthread_mutex_destroy(&context->mutex);
-    allocator.release(allocator.user, context, (sizeof(hn_context) + 63) & ~(size_t)63);
+    allocator.release(allocator.user, context, hni_round_up(sizeof(hn_context)));
 }
 
 void hni_context_lock(hn_context *context)

@@ -6,7 +6,8 @@
 
 int32_t hni_default_threads(void)
 {
-    return (int32_t)omp_get_max_threads();
+    const int usual = omp_get_max_threads();
+    return usual < HNI_MAX_THREADS ? (int32_t)usual : HNI_MAX_THREADS;
 }
 
 enum { MAX_RANGES = 64, CACHE_LINE = 64 };

@@ -4,6 +4,9 @@
 
 #include <stdint.h>
 
+/* The most threads that a context or a call may ask for. */
+enum { HNI_MAX_THREADS = 1024 };
+
 /* thread: 0 .. num_threads-1, for per-thread scratch; results must depend on task alone. */
 typedef void (*hni_task_fn)(void *arg, int64_t task, int32_t thread);
 
@@ -13,7 +16,7 @@ typedef void (*hni_task_fn)(void *arg, int64_t task, int32_t thread);
  * num_threads: that is what keeps results equal for any number of threads.                                          */
 void hni_parallel(int32_t num_threads, int64_t tasks, hni_task_fn fn, void *arg);
 
-/* Threads OpenMP would use by default; 1 without OpenMP. */
+/* Threads OpenMP would use by default, at most HNI_MAX_THREADS; 1 without OpenMP. */
 int32_t hni_default_threads(void);
 
 #endif

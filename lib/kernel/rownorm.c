@@ -98,3 +98,15 @@ void hni_rownorm_backward(int32_t num_threads, int64_t rows, int64_t dim, const 
              .dx = dx};
     hni_parallel(num_threads, (rows + BLOCK - 1) / BLOCK, backward_block, &j);
 }
+
+double hni_longest_row(int64_t n, int64_t dim, const float *rows)
+{
+    double most = 0.0;
+    for (int64_t i = 0; i < n; ++i) {
+        const double square = hni_dot(dim, rows + i * dim, rows + i * dim);
+        if (isnan(square))
+            return square;
+        most = square > most ? square : most;
+    }
+    return sqrt(most);
+}

@@ -19,6 +19,9 @@ double hni_rownorm_row(int64_t dim, const float *x, float *y);
 void hni_rownorm_row_backward(int64_t dim, const float *y, double inverse, const float *dy, float scale, float beta,
                               float *dx);
 
+/* The greatest length of n dense rows, 0 of none; NaN if one holds a NaN. */
+double hni_longest_row(int64_t n, int64_t dim, const float *rows);
+
 /* The dot product of two rows, in double. */
 double hni_dot(int64_t dim, const float *a, const float *b);
 

@@ -153,11 +153,14 @@ static void pull_keys(void *arg, float *g)
     }
     for (int64_t i = 0; i < w->n; ++i) {
         const int64_t y = w->labels[i];
-        if (y < 0)
+        float *to = g + (w->classes + i) * dim;
+        if (y < 0) { /* also where an anchor holds a NaN */
+            memset(to, 0, (size_t)dim * sizeof *to);
             continue;
+        }
         const float *z = w->d.z + i * dim, *sum = w->sum + w->first[y] * dim, by = strength(w, y);
         for (int64_t l = 0; l < dim; ++l)
-            g[(w->classes + i) * dim + l] -= by * (sum[l] - z[l]);
+            to[l] -= by * (sum[l] - z[l]);
     }
 }
 

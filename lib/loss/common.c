@@ -7,8 +7,6 @@
 #include <inttypes.h>
 #include <math.h>
 
-enum { MAX_THREADS = 1024 };
-
 hn_status hni_loss_check_common(void *options, const char *function)
 {
     hni_loss_common *o = options;
@@ -23,8 +21,8 @@ hn_status hni_loss_check_common(void *options, const char *function)
 
 hn_status hni_loss_check_threads(int32_t *num_threads, const char *function)
 {
-    HNI_FAIL_IF(*num_threads < 0 || *num_threads > MAX_THREADS, HN_E_ARG,
-                "%s: num_threads is %d; it must be in [0, %d]", function, (int)*num_threads, (int)MAX_THREADS);
+    HNI_FAIL_IF(*num_threads < 0 || *num_threads > HNI_MAX_THREADS, HN_E_ARG,
+                "%s: num_threads is %d; it must be in [0, %d]", function, (int)*num_threads, (int)HNI_MAX_THREADS);
     if (*num_threads == 0)
         *num_threads = hni_default_threads();
     return HN_OK;

@@ -14,8 +14,10 @@
  * the matrix products near their best rate, and a chunk's exponentials in the second-level cache.                        */
 enum { ROWS = 256, KEYS = 2048, CHUNKS = 16, FEW = 8 };
 
-/* Exponents between 0 and minus this keep sums, their reciprocals and products of both within a float. */
+/* Exponents between 0 and minus this keep sums, their reciprocals and products of both within a float, and rows of at most
+ * this length the products of reciprocals and rows. A NaN is neither.                                                   */
 #define WIDEST 60.0
+#define LONGEST 1e6
 
 size_t hni_denominator_carve(hni_denominator *d, int64_t n, int64_t k, int64_t dim, char *base)
 {
@@ -72,23 +74,13 @@ static void give_rows(const hni_denominator *d, int64_t rows, const float *y, co
         }
 }
 
-static double longest(const float *rows, int64_t n, int64_t dim)
-{
-    double most = 0.0;
-    for (int64_t i = 0; i < n; ++i) {
-        double square = hni_dot(dim, rows + i * dim, rows + i * dim);
-        if (!(square <= most))
-            most = square;
-    }
-    return sqrt(most);
-}
-
 /* Whether one shift does for all rows, and which: an upper bound of every exponent, near enough to all of them. */
 static void choose_shift(hni_denominator *d)
 {
-    double z = d->normalize ? 1.0 : longest(d->z, d->n, d->dim), p = d->normalize ? 1.0 : longest(d->p, d->k, d->dim);
-    double most = z * p / (double)d->temperature;
-    d->bounded = 2.0 * most + (double)d->highest - (double)d->lowest <= WIDEST; /* false for a NaN */
+    const double z = d->normalize ? 1.0 : hni_longest_row(d->n, d->dim, d->z);
+    const double p = d->normalize ? 1.0 : hni_longest_row(d->k, d->dim, d->p);
+    const double most = z * p / (double)d->temperature;
+    d->bounded = 2.0 * most + (double)d->highest - (double)d->lowest <= WIDEST && z <= LONGEST && p <= LONGEST;
     for (int64_t r = 0; d->bounded && r < hni_min(d->n, ROWS); ++r)
         d->shift[r] = (float)(most + (double)d->highest);
 }
@@ -121,6 +113,24 @@ static void similarities(void *arg, int64_t task, int32_t thread)
     }
 }
 
+/* Row r of the stripe gets, and gives, exponentials times factor. */
+static void take_in(const hni_denominator *d, int64_t r, float factor)
+{
+    const float *z = d->z + (d->i + r) * d->dim;
+    d->factor[r] = factor;
+    for (int64_t c = 0; d->dy != NULL && c < d->dim; ++c)
+        d->scaled[r * d->dim + c] = factor * z[c];
+}
+
+/* Row r of the stripe gets and gives nothing, where 0 times what it holds would be NaN. */
+static void leave_out(const hni_denominator *d, int64_t r)
+{
+    d->factor[r] = 0.0f;
+    memset(d->scaled + r * d->dim, 0, (size_t)d->dim * sizeof *d->scaled);
+    for (int64_t c = 0; c < d->chunks; ++c)
+        memset(d->s + (c * d->m + r) * d->chunk, 0, (size_t)hni_min(d->chunk, d->k - c * d->chunk) * sizeof *d->s);
+}
+
 /* A task: FEW rows of the stripe, all their similarities being there. */
 static void weigh(void *arg, int64_t task, int32_t thread)
 {
@@ -142,11 +152,11 @@ static void weigh(void *arg, int64_t task, int32_t thread)
             }
         }
         double lse = sum == 0.0 ? (double)-INFINITY : (double)d->shift[r] + log(sum);
-        double weight = d->weigh(d->arg, d->i + r, lse);
-        d->factor[r] = sum == 0.0 ? 0.0f : (float)(weight / sum);
-        const float *z = d->z + (d->i + r) * d->dim;
-        for (int64_t c = 0; d->dy != NULL && c < d->dim; ++c)
-            d->scaled[r * d->dim + c] = d->factor[r] * z[c];
+        const double weight = d->weigh(d->arg, d->i + r, lse);
+        if (weight == 0.0 && isnan(sum)) /* a row that does not count, with a NaN of its own or a key's */
+            leave_out(d, r);
+        else
+            take_in(d, r, sum == 0.0 ? 0.0f : (float)(weight / sum));
     }
 }
 
@@ -176,7 +186,7 @@ static void rows_gradient(void *arg, int64_t task, int32_t thread)
             for (int64_t l = 0; l < d->dim; ++l)
                 g[l] += g[c * d->m * d->dim + l];
         for (int64_t l = 0; l < d->dim; ++l)
-            g[l] *= d->factor[r];
+            g[l] = d->factor[r] == 0.0f ? 0.0f : d->factor[r] * g[l]; /* 0 times a key's NaN is 0 here */
         d->pull(d->arg, d->i + r, g);
     }
 }
@@ -199,6 +209,9 @@ void hni_denominator_run(hni_denominator *d)
     if (d->dy != NULL) {
         if (d->n == 0)
             memset(d->gp, 0, (size_t)(d->k * d->dim) * sizeof *d->gp);
+        for (int64_t k = 0; d->y_labels != NULL && k < d->k; ++k)
+            if (d->y_labels[k] < 0) /* also where a row holds a NaN */
+                memset(d->gp + k * d->dim, 0, (size_t)d->dim * sizeof *d->gp);
         d->pull_keys(d->arg, d->gp);
         give_rows(d, d->k, d->p, d->p_inverse, d->gp, d->y_beta, d->dy, 0);
     }

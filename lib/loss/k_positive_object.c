@@ -12,7 +12,6 @@
 #include "loss/queue.h"
 
 #include <inttypes.h>
-#include <string.h>
 
 #define MOMENTUM 0.9f /* of the centroids */
 

@@ -10,7 +10,6 @@
 #include "loss/prior.h"
 
 #include <inttypes.h>
-#include <math.h>
 #include <string.h>
 
 #define UNSEEN_LENGTH 0.9f /* of the mean of a class without rows, as the authors begin */

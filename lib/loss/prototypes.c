@@ -2,7 +2,6 @@
 
 #include "base/error.h"
 #include "base/options.h"
-#include "base/parallel.h"
 #include "kernel/rownorm.h"
 #include "loss/common.h"
 #include "loss/pairs.h"
@@ -201,20 +200,31 @@ static void step(work *w, int64_t k, int64_t dim, float rate)
     }
 }
 
+/* The first half of the steps: their temperature, and how far rows move at first; the latter of the second half. */
+#define BLUNT 0.5f
+#define FIRST_RATE 0.05
+#define SECOND_RATE 0.01
+
 static void optimise(work *w, const hn_prototypes_options *o, hn_rng *rng, hn_matf *t)
 {
     const int64_t k = t->rows, dim = t->cols;
-    const double first_rate = 0.05, pi = 3.14159265358979323846;
+    const double pi = 3.14159265358979323846;
     for (int64_t i = 0; i < k; ++i)
         random_direction(rng, dim, w->z + i * dim);
     memset(w->velocity, 0, (size_t)(k * dim) * sizeof *w->velocity);
     w->pairs.num_threads = hni_pairs_threads(k, o->num_threads);
-    w->pairs.temperature = o->temperature;
     w->pairs.n = k;
     w->pairs.dim = dim;
     w->pairs.z = w->z;
-    for (int32_t s = 0; s < o->steps; ++s)
-        step(w, k, dim, (float)(first_rate * 0.5 * (1.0 + cos(pi * (double)s / (double)o->steps))));
+    /* A sharp temperature looks at the nearest neighbour alone: two that come to lie between others' stay together. So the
+     * first half of the steps spreads all by a blunt one, and the second lets each move a little.                      */
+    const int32_t half = o->steps / 2;
+    for (int32_t s = 0; s < o->steps; ++s) {
+        const bool first = s < half;
+        const double done = first ? (double)s / half : (double)(s - half) / (o->steps - half);
+        w->pairs.temperature = first ? fmaxf(BLUNT, o->temperature) : o->temperature;
+        step(w, k, dim, (float)((first ? FIRST_RATE : SECOND_RATE) * 0.5 * (1.0 + cos(pi * done))));
+    }
     for (int64_t i = 0; i < k; ++i)
         memcpy(t->data + i * t->ld, w->z + i * dim, (size_t)dim * sizeof(float));
 }

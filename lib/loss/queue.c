@@ -26,8 +26,9 @@ hn_status hni_queue_open(hni_queue *queue, hn_context *context, int64_t capacity
     q.x = hni_alloc_zero(context, bytes_of_rows(&q)); /* what is not filled yet goes to files too */
     q.labels = hni_alloc_zero(context, bytes_of_labels(&q));
     if (q.x == NULL || q.labels == NULL) {
+        const size_t wanted = bytes_of_rows(&q) + bytes_of_labels(&q);
         hni_queue_close(&q);
-        return hni_no_memory(function, bytes_of_rows(&q) + bytes_of_labels(&q));
+        return hni_no_memory(function, wanted);
     }
     *queue = q;
     return HN_OK;

@@ -129,17 +129,6 @@ static void take_rows(void *arg, int64_t task, int32_t thread)
     }
 }
 
-static double longest(const work *w)
-{
-    double most = 0.0;
-    for (int64_t i = 0; !w->o->normalize && i < w->groups.m; ++i) {
-        double square = hni_dot(w->dim, w->z + i * w->dim, w->z + i * w->dim);
-        if (!(square <= most))
-            most = square;
-    }
-    return w->o->normalize ? 1.0 : sqrt(most);
-}
-
 /* A task: the losses of ROWS rows. */
 static void row_losses(void *arg, int64_t task, int32_t thread)
 {
@@ -261,7 +250,7 @@ hn_status hn_loss_sc(const hn_loss_sc_options *options, const hn_cmatf *z, const
     w.pairs.n = g->m;
     w.pairs.dim = w.dim;
     w.pairs.z = w.z;
-    hni_pairs_sums(&w.pairs, longest(&w));
+    hni_pairs_sums(&w.pairs, o.normalize ? 1.0 : hni_longest_row(g->m, w.dim, w.z));
     hni_parallel(o.num_threads, tasks, row_losses, &w);
     double share, value = hni_loss_sc_reduce(&o, g->m, w.kind, w.row, g->m > 0 && g->size[0] == g->m, &share);
     if (dz != NULL) {

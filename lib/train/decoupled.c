@@ -38,10 +38,11 @@ hn_status hn_tau_normalize(hn_matf *weight, double tau)
                 tau);
     HNI_TRY(check(&w, function, "weight"));
     for (int64_t c = 0; c < w.rows; ++c) { /* all of it before anything is written */
-        const double length = length_of(w.data + c * w.ld, w.cols), after = pow(length, 1.0 - tau);
-        HNI_FAIL_IF(length > 0.0 && !(after <= (double)FLT_MAX), HN_E_NONFINITE,
-                    "%s: row %" PRId64 " has the length %g; with tau %g it would have %g", function, c, length, tau,
-                    after);
+        const double length = length_of(w.data + c * w.ld, w.cols), divisor = pow(length, tau);
+        for (int64_t i = 0; i < w.cols && length > 0.0; ++i)
+            HNI_FAIL_IF(!(fabs((double)w.data[c * w.ld + i]) / divisor <= (double)FLT_MAX), HN_E_NONFINITE,
+                        "%s: row %" PRId64 " has the length %g; with tau %g its value %g would not be finite", function,
+                        c, length, tau, (double)w.data[c * w.ld + i]);
     }
     for (int64_t c = 0; c < w.rows; ++c) {
         float *row = weight->data + c * w.ld;
