@@ -1,16 +1,18 @@
-/* checkpoints.c */
+/* checkpoints.c: what train_hybrid keeps beside the network and the loaders' places, and takes up again. */
 #include "checkpoints.h"
 
 #include "losses.h"
 
 #include <errno.h>
 #include <inttypes.h>
+#include <math.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { TEXT = 512, MEANS = 5 };
+enum { TEXT = 1024, MEANS = 5 };
 
 /* ---- what is kept beside the network: text, in which %a keeps every bit of a number ----------------------------------- */
 
@@ -23,11 +25,25 @@ static void means_of(struct course *c, struct mean *means[MEANS])
     means[4] = &c->gradient_norm;
 }
 
-/* Of the best epoch goes into best_text what is reported of it. */
+/* What the log has of the best epoch, as it is kept in best_text. */
+static const size_t kept_scores[] = {
+    offsetof(hn_metrics_report, top1),         offsetof(hn_metrics_report, many),
+    offsetof(hn_metrics_report, medium),       offsetof(hn_metrics_report, few),
+    offsetof(hn_metrics_report, macro_f1),     offsetof(hn_metrics_report, balanced_accuracy),
+    offsetof(hn_metrics_report, g_mean),       offsetof(hn_metrics_report, worst_recall),
+    offsetof(hn_metrics_report, ece),          offsetof(hn_metrics_report, many_ece),
+    offsetof(hn_metrics_report, medium_ece),   offsetof(hn_metrics_report, few_ece)};
+enum { KEPT_SCORES = sizeof kept_scores / sizeof kept_scores[0] };
+
+static double *kept_score(hn_metrics_report *report, int i)
+{
+    return (double *)(void *)((char *)report + kept_scores[i]);
+}
+
 static void write_course(struct course course, int64_t left_out, const struct outcome *outcome, char *course_text,
                          char *best_text)
 {
-    const hn_metrics_report *best = &outcome->best.report;
+    hn_metrics_report best = outcome->best.report;
     struct mean *means[MEANS];
     means_of(&course, means);
     int at = snprintf(course_text, TEXT, "%a", course.lr);
@@ -35,17 +51,26 @@ static void write_course(struct course course, int64_t left_out, const struct ou
         at += snprintf(course_text + at, TEXT - (size_t)at, " %a %" PRId64, means[i]->sum, means[i]->n);
     snprintf(course_text + at, TEXT - (size_t)at, " %" PRId64 " %" PRId64 " %" PRId64, course.skipped, left_out,
              course.skipped_images);
-    snprintf(best_text, TEXT, "%" PRId64 " %a %a %a %a %a", outcome->best_epoch, outcome->best.validation, best->top1,
-             best->many, best->medium, best->few);
+    at = snprintf(best_text, TEXT, "%" PRId64 " %a", outcome->best_epoch, outcome->best.validation);
+    for (int i = 0; i < KEPT_SCORES; ++i)
+        at += snprintf(best_text + at, TEXT - (size_t)at, " %a", *kept_score(&best, i));
 }
 
-/* The numbers of a text that the same program wrote; a text that ends early gives zeros. */
+/* The numbers of a text that the same program wrote; a text that ends early gives zeros, and of scores, which an earlier
+ * version wrote fewer of, NaN. */
 static double next_number(const char **text)
 {
     char *rest;
     const double value = strtod(*text, &rest);
     *text = rest;
     return value;
+}
+
+static double next_score(const char **text)
+{
+    const char *before = *text;
+    const double value = next_number(text);
+    return *text == before ? NAN : value;
 }
 
 static int64_t next_integer(const char **text)
@@ -71,10 +96,8 @@ static void read_course(struct course *course, int64_t *left_out, struct outcome
     course->skipped_images = next_integer(&course_text);
     outcome->best_epoch = next_integer(&best_text);
     outcome->best.validation = next_number(&best_text);
-    outcome->best.report.top1 = next_number(&best_text);
-    outcome->best.report.many = next_number(&best_text);
-    outcome->best.report.medium = next_number(&best_text);
-    outcome->best.report.few = next_number(&best_text);
+    for (int i = 0; i < KEPT_SCORES; ++i)
+        *kept_score(&outcome->best.report, i) = next_score(&best_text);
 }
 
 /* Tells one training set from another: its size and a hash of its labels (FNV-1a). */

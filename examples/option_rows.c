@@ -23,8 +23,9 @@ const struct option_row option_rows[] = {
      "side of what the network sees of image files; tests cut it out of the\n"
      "middle of images whose shorter side is 8/7 of it"},
     {"on-corrupt", OPTION_CHOICE, AT(on_corrupt), "fail", 0, 0, "fail|skip",
-     "a training image that cannot be decoded ends the run, or is named and\n"
-     "another of its class stands in; one of a test always ends the run"},
+     "a training image that cannot be decoded ends the run, or is named (the first\n"
+     "20 are) and another of its class stands in; one of a test, and of those that\n"
+     "--validation holds out, always ends the run"},
     {"imbalance", OPTION_REAL, AT(imbalance), "auto", 1, 1e6, "RATIO",
      "training images of the largest class over those of the smallest; 1 keeps\n"
      "the whole set; auto: 100, but 1 for image files"},
@@ -72,7 +73,8 @@ const struct option_row option_rows[] = {
     {"classifier-sampler", OPTION_CHOICE, AT(classifier_sampler), "auto", 0, 0,
      "auto|instance|balanced|balanced-random|square-root|progressive|reversed",
      "how the classifier branch draws its images; auto: as the method does; a loss\n"
-     "that makes up for the classes' sizes takes instance"},
+     "that makes up for the classes' sizes needs instance, which auto is not in the\n"
+     "hybrid methods and ce-rs"},
     {"feature-sampler", OPTION_CHOICE, AT(feature_sampler), "instance", 0, 0,
      "instance|balanced|balanced-random|square-root|progressive|reversed", "how the feature branch draws its images"},
     {"augmentation", OPTION_CHOICE, AT(augmentation), "plain", 0, 0, "plain|sim|autoaugment|randaugment|resized",
@@ -88,7 +90,7 @@ const struct option_row option_rows[] = {
     {"views", OPTION_INTEGER, AT(views), "2", 1, 16, "N", "random views of each image in the feature branch"},
     {"transition", OPTION_CHOICE, AT(transition), "parabolic", 0, 0,
      "parabolic|linear|cosine|fixed|parabolic-increase|beta|separate",
-     "how alpha, the weight of the feature branch, falls with the epochs"},
+     "how alpha, the weight of the feature branch, goes with the epochs"},
     {"alpha", OPTION_REAL, AT(alpha), "0.5", 0, 1, "A", "its value for --transition fixed"},
     {"separate-at", OPTION_REAL, AT(separate_at), "0.6", 0, 1, "SHARE",
      "the share of the epochs after which --transition separate goes from 1 to 0"},
@@ -171,7 +173,7 @@ const struct option_row option_rows[] = {
      "the last word; with another number of --epochs the recipe's milestones,\n"
      "warmup and drw-epoch move along; 'list' names sets and methods"},
     {"print-recipe", OPTION_SWITCH, AT(print_recipe), NULL, 0, 0, "",
-     "print all options as they would be used, as such a file, and stop"},
+     "print all options as they would be used, but for --checkpoint, --resume and\n--quiet, as such a file, and stop"},
 
     {"Running", OPTION_HEADING, 0, NULL, 0, 0, NULL, NULL},
     {"threads", OPTION_INTEGER, AT(threads), "0", 0, 1024, "N", "threads that compute; 0: all cores"},

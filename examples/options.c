@@ -7,6 +7,7 @@
 #include <hybridnet.h>
 
 #include <errno.h>
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,7 +47,7 @@ static void print_help(void)
          "  train_hybrid --dataset cifar10 --data cifar-10-batches-bin --save weights.safetensors");
     option_table_help(option_rows, option_row_count, stdout);
     puts("\nEnds with 0; 1 if something failed, 2 for options that cannot be, 130 when stopped by Ctrl-C or\n"
-         "SIGTERM; a sentence on stderr says what. There may be at most 10000 classes.");
+         "SIGTERM; a sentence on stderr says what. (--eval-only is killed by them.) There may be at most 10000 classes.");
 }
 
 const struct method *options_method(const struct options *options)
@@ -173,13 +174,31 @@ static int begin(struct options *o, const struct options *asked)
     return 0;
 }
 
+/* Whether two paths have the same last name in the same directory: the files need not be there. */
+static bool same_place(const char *a, const char *b)
+{
+    const char *paths[2] = {a, b}, *names[2];
+    struct stat info[2];
+    for (int i = 0; i < 2; ++i) {
+        char directory[PATH_MAX];
+        const char *slash = strrchr(paths[i], '/');
+        names[i] = slash == NULL ? paths[i] : slash + 1;
+        const int length = slash == NULL || slash == paths[i] ? 1 : (int)(slash - paths[i]);
+        snprintf(directory, sizeof directory, "%.*s", length, slash == NULL ? "." : paths[i]);
+        if (stat(directory, &info[i]) != 0)
+            return false;
+    }
+    return strcmp(names[0], names[1]) == 0 && info[0].st_dev == info[1].st_dev && info[0].st_ino == info[1].st_ino;
+}
+
 bool options_same_file(const char *a, const char *b)
 {
     struct stat first, second;
     if (a == NULL || b == NULL || strcmp(a, b) == 0)
         return a != NULL && b != NULL;
-    return stat(a, &first) == 0 && stat(b, &second) == 0 && first.st_dev == second.st_dev &&
-           first.st_ino == second.st_ino;
+    if (stat(a, &first) == 0 && stat(b, &second) == 0)
+        return first.st_dev == second.st_dev && first.st_ino == second.st_ino;
+    return same_place(a, b);
 }
 
 /* Then the recipe, then the command line: which is read before, too, since it names recipe, checkpoint and epochs. */
@@ -232,6 +251,8 @@ int options_read(struct options *options, int argc, char **argv)
     if (asks(options))
         return told();
     if (options->print_recipe) {
+        if (options_check_texts(options) != 0)
+            return -1;
         options_print(options, stdout);
         return told();
     }

@@ -120,6 +120,8 @@ void options_release(struct options *options);
 /* Whether they fit each other, all "auto" decided; asked: what the command line alone says. 0, or -1 after a sentence on
  * stderr.                                                                                                                */
 int options_check(const struct options *options, const struct options *asked);
+/* Whether their texts can be lines of a recipe: 0, or -1 after a sentence. */
+int options_check_texts(const struct options *options);
 
 /* Whether both are given and are one path, or lead to one file. */
 bool options_same_file(const char *a, const char *b);

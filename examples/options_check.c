@@ -12,20 +12,19 @@
 static bool fits_a_line(const char *text)
 {
     const size_t length = strlen(text);
-    return !character_controls(text) && strchr(" \t#", text[0]) == NULL &&
+    return !character_controls(text) && strchr(" \t", text[0]) == NULL &&
            strchr(" \t", text[length - 1]) == NULL && strstr(text, " #") == NULL && strstr(text, "\t#") == NULL;
 }
 
-/* A checkpoint keeps options as a recipe's lines. */
-static int check_texts(const struct options *o)
+int options_check_texts(const struct options *o)
 {
     for (size_t i = 0; i < option_row_count; ++i) {
         const char *text =
             option_rows[i].kind == OPTION_TEXT ? *(const char *const *)((const char *)o + option_rows[i].offset) : NULL;
         if (text != NULL && !fits_a_line(text)) {
-            complain(
-                "--%s is '%s'; with --checkpoint it must have no control character, no blank at an end and no # after one",
-                option_rows[i].name, text);
+            complain("--%s is '%s'; in a recipe, and so with --checkpoint, it must have no control character, no blank at an "
+                     "end and no # after one",
+                     option_rows[i].name, text);
             return -1;
         }
     }
@@ -139,7 +138,7 @@ static int refuse_one_file(const struct options *o)
 {
     const struct {
         const char *name, *path;
-    } rows[] = {{"save", o->save}, {"export", o->export_to}, {"features", o->features}, {"log", o->log}};
+    } rows[] = {{"save", o->save}, {"export", o->export_to}, {"features", o->features}, {"log", o->log}, {"checkpoint", o->checkpoint}};
     for (size_t i = 1; i < sizeof rows / sizeof rows[0]; ++i)
         for (size_t j = 0; j < i; ++j)
             if (options_same_file(rows[i].path, rows[j].path)) {
@@ -147,12 +146,16 @@ static int refuse_one_file(const struct options *o)
                          rows[j].name);
                 return -1;
             }
+    if (options_same_file(o->load, o->features)) {
+        complain("--features is %s, which is also --load; the weights would be lost", o->features);
+        return -1;
+    }
     return 0;
 }
 
 int options_check(const struct options *o, const struct options *asked)
 {
-    if (refuse_idle(o) != 0 || (o->checkpoint != NULL && check_texts(o) != 0) || refuse_lonely(o, asked) != 0 ||
+    if (refuse_idle(o) != 0 || (o->checkpoint != NULL && options_check_texts(o) != 0) || refuse_lonely(o, asked) != 0 ||
         refuse_one_file(o) != 0 || refuse_double_balance(o) != 0)
         return -1;
     for (int32_t i = 0; i < o->seeds.count; ++i)

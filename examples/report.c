@@ -74,7 +74,7 @@ static void print_epoch(const struct run *run, const struct epoch *epoch, const 
 {
     printf("epoch %lld/%lld", (long long)epoch->number, (long long)run->options.epochs);
     print_value("alpha", "%.3f", epoch->alpha);
-    print_value("lr", "%.4f", epoch->lr);
+    print_value("lr", "%.4g", epoch->lr);
     print_value("loss", "%.4f", epoch->loss);
     if (run->data.feature != NULL) {
         print_value("feature", "%.4f", epoch->loss_feature);
@@ -167,7 +167,7 @@ int report_second_stage(struct run *run, const struct scores *scores, double tau
     if (!run->options.quiet) {
         printf("second stage %s", second_stages[run->options.second_stage]);
         if (!isnan(tau))
-            print_value("tau", "%.1f", tau);
+            print_value("tau", "%g", tau);
         print_scores(scores);
         putchar('\n');
         fflush(stdout);

@@ -110,8 +110,8 @@ int resume_check(const struct option_row *rows, size_t count, const struct optio
             return -1;
         }
         if (strcmp(before, now) != 0) {
-            complain("--%s is %s; the training in %s was begun with %s and can only go on with that", rows[i].name, now,
-                     asked->checkpoint, before);
+            complain("--%s is %s; the training in %s was begun with %s and can only go on with that", rows[i].name,
+                     now[0] == '\0' ? "not given" : now, asked->checkpoint, before[0] == '\0' ? "none" : before);
             return -1;
         }
     }

@@ -15,7 +15,7 @@ int run_fail(struct run *run, hn_status status, const char *hint)
 {
     progress_clear(&run->progress);
     complain("%s", hn_last_error());
-    fprintf(stderr, "  %s\n", status == HN_E_NOMEM ? "not enough memory: try a smaller --batch" : hint);
+    fprintf(stderr, "  %s\n", status == HN_E_NOMEM ? "not enough memory: try a smaller --batch, --queue, --projection-hidden or --projection-out" : hint);
     return FAILED;
 }
 

@@ -18,7 +18,7 @@ uint8_t hnt_picture(int32_t y, int32_t x, int32_t channel)
 
 #ifdef HNI_HAVE_JPEG
 
-size_t hnt_make_jpeg(uint8_t out[HNT_FILE_ROOM], int32_t height, int32_t width, int progressive)
+size_t hnt_make_jpeg_of(uint8_t out[HNT_FILE_ROOM], int32_t height, int32_t width, const hnt_jpeg *kind)
 {
     struct jpeg_compress_struct jpeg;
     struct jpeg_error_mgr errors;
@@ -33,8 +33,14 @@ size_t hnt_make_jpeg(uint8_t out[HNT_FILE_ROOM], int32_t height, int32_t width, 
     jpeg.input_components = 3;
     jpeg.in_color_space = JCS_RGB;
     jpeg_set_defaults(&jpeg);
-    if (progressive)
+    for (int c = 0; c < 3 && kind->sampling[c][0] > 0; ++c) {
+        jpeg.comp_info[c].h_samp_factor = kind->sampling[c][0];
+        jpeg.comp_info[c].v_samp_factor = kind->sampling[c][1];
+    }
+    if (kind->progressive) {
         jpeg_simple_progression(&jpeg);
+        jpeg.num_scans -= kind->scans_left_out;
+    }
     jpeg_start_compress(&jpeg, TRUE);
     for (int32_t y = 0; y < height; ++y) {
         for (int32_t x = 0; x < width; ++x)
@@ -54,13 +60,19 @@ size_t hnt_make_jpeg(uint8_t out[HNT_FILE_ROOM], int32_t height, int32_t width, 
 
 #else
 
-size_t hnt_make_jpeg(uint8_t out[HNT_FILE_ROOM], int32_t height, int32_t width, int progressive)
+size_t hnt_make_jpeg_of(uint8_t out[HNT_FILE_ROOM], int32_t height, int32_t width, const hnt_jpeg *kind)
 {
-    (void)out, (void)height, (void)width, (void)progressive;
+    (void)out, (void)height, (void)width, (void)kind;
     return 0;
 }
 
 #endif
+
+size_t hnt_make_jpeg(uint8_t out[HNT_FILE_ROOM], int32_t height, int32_t width, int progressive)
+{
+    const hnt_jpeg kind = {.progressive = progressive};
+    return hnt_make_jpeg_of(out, height, width, &kind);
+}
 
 #ifdef HNI_HAVE_PNG
 

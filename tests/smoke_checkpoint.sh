@@ -40,7 +40,7 @@ refused() {
 
 # What a log says of the training: times, and where it was resumed, left out.
 training_of() {
-    sed -n '/"event":"step"\|"event":"epoch"\|"event":"second_stage"\|"event":"result"/p' "$1" |
+    sed -n '/"event":"step"\|"event":"epoch"\|"event":"best"\|"event":"second_stage"\|"event":"result"/p' "$1" |
         sed 's/"\(images_per_second\|seconds\|peak_rss_mib\)":[^,}]*//g'
 }
 
@@ -189,7 +189,7 @@ refused 2 "ck holds checkpoints already: --resume" --checkpoint ck
 refused 2 "--resume needs --checkpoint" --resume
 refused 2 "--checkpoint takes one" --checkpoint new --seeds 1,2
 refused 2 "nothing for --checkpoint" --checkpoint new --eval-only --load psc.safetensors
-refused 2 "--log is 'a #1'; with --checkpoint" --checkpoint new --log "a #1"
+refused 2 "--log is 'a #1'; in a recipe, and so with --checkpoint," --checkpoint new --log "a #1"
 refused 2 "--keep is '0'" --checkpoint new --keep 0
 [ ! -e new ] || fail "a refused command has made a directory"
 small --checkpoint new --resume --epochs 1 --log other.log || fail "--resume without a checkpoint: status $?"

@@ -203,12 +203,20 @@ done
 : >page.html
 "$program" --output page.html ce.log || fail "a page in the place of an empty file: status $?"
 "$program" --output page.html ce.log || fail "a page in the place of a page: status $?"
+echo precious >page.html.part0
+"$program" --output page.html ce.log || fail "a page beside a file called page.html.part0: status $?"
+[ "$(cat page.html.part0)" = precious ] || fail "page.html.part0 was written"
+[ "$(echo page.html*)" = "page.html page.html.part0" ] || fail "left beside the page: $(echo page.html*)"
+mkdir -p other
+cp ce.log other
+"$program" --output page.html ce.log other/ce.log || fail "two logs of one name: status $?"
+grep -q '<th scope="row">other/ce' page.html || fail "two logs of one name are not told apart"
 "$program" --output no-directory/x.html ce.log >output 2>&1 && fail "a page in no directory"
 "$train" --help | grep -q -e "^  --features FILE" || fail "train_hybrid --help does not name --features"
-grep -qF 'no-directory/x.html cannot be written' output || fail "no-directory: $(cat output)"
+grep -qF 'no-directory/x.html" cannot be written' output || fail "no-directory: $(cat output)"
 if [ -e /dev/full ]; then
     "$program" --output /dev/full ce.log >output 2>&1 && fail "a page on a full disk"
-    grep -qF '/dev/full cannot be written' output || fail "full disk: $(cat output)"
+    grep -qF '/dev/full" cannot be written' output || fail "full disk: $(cat output)"
 fi
 refused 2 'takes no value' --version=1
 "$program" --help >output || fail "--help: status $?"

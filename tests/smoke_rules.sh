@@ -59,6 +59,15 @@ done
 ln -s one alias
 refused 2 "--log is alias, which is also --save" --method ce --save one --log alias
 [ ! -s one ] || fail "a file of two options was written"
+rm one alias
+refused 2 "--log is ./one, which is also --save" --method ce --save one --log ./one
+refused 2 "--checkpoint is one, which is also --export" --method ce --export "$PWD/one" --checkpoint one
+[ ! -e one ] || fail "a file of two options was made"
+echo "notes of mine" >notes
+refused 1 "the log is to be notes, where there is a file that is no log" --method ce --log notes
+expect "what was to be the log" "$(cat notes)" "notes of mine"
+refused 2 "--features is notes, which is also --load" --method ce --load notes --features notes
+refused 2 "--data is 'my #set'; in a recipe" --method ce --data 'my #set' --print-recipe
 # Every recipe is one that the program takes; that there is no data comes out later.
 for method in $("$train" --recipe list | sed -n '/^Methods/,/^With/s/^  \([^ ]*\).*/cifar10-lt-10\/\1/p;/^With/,$s/^  \([^ ]*\).*/\1/p'); do
     got=0

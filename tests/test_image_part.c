@@ -39,8 +39,8 @@ static void compare(const hni_image *whole, const hni_image *some, const hni_par
     }
 }
 
-/* Random parts of one file, at every size. The buffer is filled before: what is not decoded is not right by chance. */
-static void try_parts(hn_context *context, const char *path, const char *name)
+/* So many random parts of one file, at every size. The buffer is filled before: what is not decoded is not right by chance. */
+static void try_parts(hn_context *context, const char *path, const char *name, int parts)
 {
     hni_image whole, some;
     hn_rng rng;
@@ -48,7 +48,7 @@ static void try_parts(hn_context *context, const char *path, const char *name)
     hni_image_init(&some, context);
     hn_rng_seed(&rng, 5, 0);
     hn_status status = hni_image_load(&whole, path);
-    for (int i = 0; i < PARTS && status != HN_E_UNSUPPORTED; ++i) {
+    for (int i = 0; i < parts && status != HN_E_UNSUPPORTED; ++i) {
         const int32_t shrink = 1 << (i % 4);
         hnt_ok(hni_image_load(&whole, path));
         status = hni_image_decode(&whole, shrink);
@@ -82,7 +82,7 @@ START_TEST(parts_of_every_kind)
         if (strstr(name, ".file") == NULL)
             continue;
         hnt_write_file(path, hn_tensor_cdata(file), (size_t)hn_tensor_count(file));
-        try_parts(context, path, name);
+        try_parts(context, path, name, PARTS);
     }
     hn_safetensors_close(golden);
     hn_context_destroy(context);
@@ -104,7 +104,37 @@ START_TEST(parts_of_larger_images)
         if (size == 0)
             continue;
         hnt_write_file(path, bytes, size);
-        try_parts(context, path, names[kind]);
+        try_parts(context, path, names[kind], PARTS);
+    }
+    hn_context_destroy(context);
+}
+END_TEST
+
+/* All sampling factors of 1, 2 and 4 that a file may have, of which libjpeg skips rows of some wrongly or without an end, and
+ * progressive files that end before their last scan.                                                                   */
+START_TEST(parts_of_every_sampling)
+{
+    static uint8_t bytes[HNT_FILE_ROOM];
+    hn_context *context = hnt_context(1);
+    char dir[PATH_SIZE - 64], path[PATH_SIZE], name[64];
+    hnt_temp_dir(dir, sizeof dir);
+    snprintf(path, sizeof path, "%s/image", dir);
+    for (int sampling = 0; sampling < 729; ++sampling) {
+        hnt_jpeg kind = {.progressive = sampling % 2, .scans_left_out = sampling % 4 == 3 ? 2 : 0};
+        int blocks = 0, digits = sampling;
+        for (int c = 0; c < 3; ++c) {
+            for (int side = 0; side < 2; ++side, digits /= 3)
+                kind.sampling[c][side] = 1 << digits % 3;
+            blocks += kind.sampling[c][0] * kind.sampling[c][1];
+        }
+        if (blocks > 10) /* of the format */
+            continue;
+        const size_t size = hnt_make_jpeg_of(bytes, 95, 130, &kind);
+        if (size == 0)
+            break;
+        snprintf(name, sizeof name, "sampling %d", sampling);
+        hnt_write_file(path, bytes, size);
+        try_parts(context, path, name, 4);
     }
     hn_context_destroy(context);
 }
@@ -148,6 +178,7 @@ static Suite *suite(void)
     tcase_add_test(unit, parts_of_every_kind);
 #endif
     tcase_add_test(unit, parts_of_larger_images);
+    tcase_add_test(unit, parts_of_every_sampling);
     tcase_add_test(unit, failures_are_the_whole_images);
     return s;
 }

@@ -3,13 +3,14 @@
  *
  * logs.c reads logs and log_check.c judges them, feature_file.c reads features, pca.c and tsne.c compute their maps;
  * page.c is the page, with a source for each kind of section: tables.c, curves.c, classes.c, confusion.c, map.c;
- * plot.c draws.                                                                                                      */
+ * plot.c draws, style.c is the style sheet, text.c escapes.                                                         */
 #include "page.h"
 #include "text.h"
 
 #include <hybridnet.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <limits.h>
 #include <stdbool.h>
@@ -17,6 +18,7 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum { DONE = 0, FAILED = 1, BAD_USAGE = 2 };
 
@@ -125,47 +127,52 @@ static char *make_page(const struct page *page, size_t *size)
     return NULL;
 }
 
-static bool write_file(const char *path, const char *text, size_t size)
+static bool write_out(FILE *file, const char *text, size_t size)
 {
-    FILE *file = fopen(path, "wb");
-    bool written = file != NULL && fwrite(text, 1, size, file) == size;
-    if (file != NULL && fclose(file) != 0)
-        written = false;
-    return written;
+    const bool written = file != NULL && fwrite(text, 1, size, file) == size;
+    return file != NULL && fclose(file) == 0 && written;
 }
 
-/* Whether a file can be made beside the one that it is to replace. */
-static bool can_replace(const char *path, const char *beside)
+/* A new file beside the one that it is to replace, under a name that is free; NULL where there can be none. One that is
+ * mounted by itself cannot be renamed over.                                                                            */
+static FILE *open_beside(const char *path, char *beside, size_t room)
 {
     struct stat file, other;
-    FILE *made = fopen(beside, "wb");
-    if (made == NULL)
-        return false;
-    const bool same = stat(path, &file) == 0 && fstat(fileno(made), &other) == 0 && file.st_dev == other.st_dev;
-    (void)fclose(made);
-    (void)remove(beside);
-    return same; /* a file that is mounted by itself cannot be renamed over */
+    int descriptor = -1;
+    for (int i = 0; i < 100 && descriptor < 0 && (i == 0 || errno == EEXIST); ++i) {
+        snprintf(beside, room, "%s.part%d", path, i);
+        descriptor = open(beside, O_WRONLY | O_CREAT | O_EXCL, 0666);
+    }
+    if (descriptor < 0)
+        return NULL;
+    FILE *made = NULL;
+    if (fstat(descriptor, &other) == 0 && (stat(path, &file) != 0 || file.st_dev == other.st_dev))
+        made = fdopen(descriptor, "wb");
+    if (made == NULL) {
+        (void)close(descriptor);
+        (void)unlink(beside);
+    }
+    return made;
 }
 
 /* A regular file, or one to be made, is written beside the old one, which it then replaces; what else there is (a link, a
  * pipe, a device), and a file in a directory that takes no other, is written as it is.                                  */
 static int write_page(const char *path, const struct page *page)
 {
-    char beside[PATH_MAX + 8];
+    char beside[PATH_MAX + 16];
     struct stat info;
-    snprintf(beside, sizeof beside, "%s.part", path);
-    const bool there = lstat(path, &info) == 0;
-    const bool direct = there && (!S_ISREG(info.st_mode) || !can_replace(path, beside));
     size_t size = 0;
     char *text = make_page(page, &size);
     if (text == NULL)
         return FAILED;
-    const char *target = direct ? path : beside;
-    const bool written = write_file(target, text, size) && (direct || rename(beside, path) == 0);
+    const bool plain = lstat(path, &info) != 0 || S_ISREG(info.st_mode);
+    FILE *made = plain ? open_beside(path, beside, sizeof beside) : NULL;
+    const bool written =
+        made != NULL ? write_out(made, text, size) && rename(beside, path) == 0 : write_out(fopen(path, "wb"), text, size);
     if (!written) {
-        complain("the page %s cannot be written: %s", path, strerror(errno));
-        if (!direct)
-            (void)remove(beside);
+        complain("the page \"%s\" cannot be written: %s", path, strerror(errno));
+        if (made != NULL)
+            (void)unlink(beside);
     }
     free(text);
     return written ? DONE : FAILED;

@@ -30,7 +30,7 @@ static int no_memory(const char *path)
 
 /* ---- values ------------------------------------------------------------------------------------------------------ */
 
-static double number_of(const json_t *value)
+double log_number(const json_t *value)
 {
     const double number = json_is_number(value) ? json_number_value(value) : NAN;
     return fabs(number) <= number_max ? number : NAN;
@@ -44,7 +44,7 @@ static const json_t *value_of(const struct trial *trial, const char *key)
 
 double trial_number(const struct trial *trial, const char *key)
 {
-    return number_of(value_of(trial, key));
+    return log_number(value_of(trial, key));
 }
 
 const char *trial_text(const struct trial *trial, const char *key)
@@ -59,7 +59,7 @@ const json_t *trial_list(const struct trial *trial, const char *key)
 
 double list_number(const json_t *list, size_t index)
 {
-    return number_of(json_array_get(list, index));
+    return log_number(json_array_get(list, index));
 }
 
 /* ---- events ------------------------------------------------------------------------------------------------------ */
@@ -91,21 +91,21 @@ static int add_row(struct log_rows *rows, const json_t *event, double at)
         rows->room = room;
     }
     rows->row[rows->count++] = (struct log_row){at,
-                                                number_of(json_object_get(event, "alpha")),
-                                                number_of(json_object_get(event, "loss")),
-                                                number_of(json_object_get(event, "loss_feature")),
-                                                number_of(json_object_get(event, "loss_classifier")),
-                                                number_of(json_object_get(event, "top1")),
-                                                number_of(json_object_get(event, "validation")),
-                                                number_of(json_object_get(event, "images_per_second"))};
+                                                log_number(json_object_get(event, "alpha")),
+                                                log_number(json_object_get(event, "loss")),
+                                                log_number(json_object_get(event, "loss_feature")),
+                                                log_number(json_object_get(event, "loss_classifier")),
+                                                log_number(json_object_get(event, "top1")),
+                                                log_number(json_object_get(event, "validation")),
+                                                log_number(json_object_get(event, "images_per_second"))};
     return 0;
 }
 
 /* Where a step ends, in epochs. */
 static double end_of_step(const json_t *event)
 {
-    const double epoch = number_of(json_object_get(event, "epoch")), steps = number_of(json_object_get(event, "steps"));
-    return steps > 0.0 ? epoch - 1.0 + number_of(json_object_get(event, "step")) / steps : NAN;
+    const double epoch = log_number(json_object_get(event, "epoch")), steps = log_number(json_object_get(event, "steps"));
+    return steps > 0.0 ? epoch - 1.0 + log_number(json_object_get(event, "step")) / steps : NAN;
 }
 
 static void replace(json_t **place, json_t *event)
@@ -132,7 +132,7 @@ static int take_event(struct reading *r, json_t *event)
         return -1;
     if (start)
         replace(&r->trial->start, event);
-    if (epoch && add_row(&r->trial->epochs, event, number_of(json_object_get(event, "epoch"))) != 0)
+    if (epoch && add_row(&r->trial->epochs, event, log_number(json_object_get(event, "epoch"))) != 0)
         return -1;
     if (step && add_row(&r->trial->steps, event, end_of_step(event)) != 0)
         return -1;
@@ -242,10 +242,25 @@ static int name_trials(struct reading *r)
     return 0;
 }
 
+/* Whether a log that was read before has this name, of that length. */
+static bool is_taken(const struct logs *logs, const char *name, size_t length)
+{
+    for (size_t i = 0; i < logs->count; ++i) {
+        const char *label = logs->trials[i].label;
+        if (strncmp(label, name, length) == 0 && (label[length] == '\0' || label[length] == ','))
+            return true;
+    }
+    return false;
+}
+
 int logs_read(struct logs *logs, const char *path)
 {
     const char *slash = strrchr(path, '/'), *name = slash == NULL ? path : slash + 1, *dot = strrchr(name, '.');
-    const size_t length = dot == NULL || dot == name ? strlen(name) : (size_t)(dot - name);
+    size_t length = dot == NULL || dot == name ? strlen(name) : (size_t)(dot - name);
+    if (is_taken(logs, name, length)) { /* of two in different directories: with the directory */
+        length += (size_t)(name - path);
+        name = path;
+    }
     struct reading r = {logs, path, name, length < 200 ? (int)length : 200, logs->count, NULL, 0};
     if (logs->seeds == NULL)
         logs->seeds = json_array();

@@ -4,6 +4,8 @@
 #include "plot.h"
 #include "text.h"
 
+#include <string.h>
+
 size_t page_shown(const struct page *page)
 {
     return page->logs->count < SERIES_MAX ? page->logs->count : SERIES_MAX;
@@ -74,6 +76,11 @@ static void write_head(FILE *out, const struct page *page)
     fprintf(out, "</h1>\n<p>%zu %s of <code>train_hybrid</code>", page->logs->count,
             page->logs->count == 1 ? "run" : "runs");
     const char *library = page->logs->count > 0 ? trial_text(&page->logs->trials[0], "library") : NULL;
+    for (size_t i = 1; i < page->logs->count && library != NULL; ++i) {
+        const char *other = trial_text(&page->logs->trials[i], "library");
+        if (other == NULL || strcmp(other, library) != 0)
+            library = NULL; /* runs of several versions */
+    }
     if (library != NULL) {
         fputs(", libhybridnet ", out);
         text_html(out, library);

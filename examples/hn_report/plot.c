@@ -27,7 +27,7 @@ void axis_widen(struct axis *axis, double share)
     if (axis->least > axis->most)
         axis->least = axis->logarithmic ? 1.0 : 0.0, axis->most = 1.0;
     if (axis->logarithmic) {
-        const double factor = axis->most > axis->least ? pow(axis->most / axis->least, share) : 2.0;
+        const double factor = axis->most > axis->least ? exp(share * (log(axis->most) - log(axis->least))) : 2.0;
         axis->least /= factor;
         axis->most *= factor;
         return;
@@ -90,7 +90,7 @@ double plot_x(const struct plot *p, double value)
 {
     const struct axis *a = &p->x;
     const double share =
-        a->logarithmic ? log(value / a->least) / log(a->most / a->least) : (value - a->least) / (a->most - a->least);
+        a->logarithmic ? (log(value) - log(a->least)) / (log(a->most) - log(a->least)) : (value - a->least) / (a->most - a->least);
     return p->left + share * (p->right - p->left);
 }
 

@@ -100,8 +100,8 @@ static void parameters_cell(FILE *out, double parameters)
 static void epochs_cell(FILE *out, const struct trial *trial)
 {
     const double planned = trial_number(trial, "epochs");
-    const double done = trial->epochs.count > 0 ? trial->epochs.row[trial->epochs.count - 1].at : NAN;
-    if (isnan(done) || done == planned) {
+    const double done = trial->epochs.count > 0 ? trial->epochs.row[trial->epochs.count - 1].at : 0.0;
+    if (done == planned) {
         number_cell(out, "%.0f", planned, false);
         return;
     }
@@ -211,9 +211,9 @@ static void seeds_row(FILE *out, const json_t *entry)
         snprintf(deviation, sizeof deviation, "%s_deviation", scores[k].key);
         const json_t *m = json_object_get(event, mean), *d = json_object_get(event, deviation);
         fputs("<td>", out);
-        text_number(out, "%.2f", json_is_number(m) ? json_number_value(m) : NAN);
-        if (json_is_number(m) && json_is_number(d))
-            fprintf(out, " \xC2\xB1 %.2f", json_number_value(d));
+        text_number(out, "%.2f", log_number(m));
+        if (!isnan(log_number(m)) && !isnan(log_number(d)))
+            fprintf(out, " \xC2\xB1 %.2f", log_number(d));
         fputs("</td>", out);
     }
     fputs("<td></td><td></td><td></td></tr>\n", out);

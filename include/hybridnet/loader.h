@@ -28,7 +28,8 @@ typedef struct hn_loader_options {
     int32_t on_corrupt;  /* HN_LOADER_FAIL (default) or HN_LOADER_SKIP                                                */
 } hn_loader_options;
 
-/* What happens with an image that cannot be read (HN_E_IO) or decoded (HN_E_FORMAT). */
+/* What happens with an image that cannot be read (HN_E_IO) or decoded (HN_E_FORMAT, HN_E_UNSUPPORTED but in a build without
+ * libjpeg or libpng for want of it). */
 enum {
     HN_LOADER_FAIL = 0, /* hn_loader_next fails; the sentence has the file's path                                     */
     HN_LOADER_SKIP = 1  /* the next image of the dataset with the same label stands in, from the last on to the first;
@@ -49,8 +50,8 @@ HN_BEGIN_DECLS
 /* Fills the struct with its defaults; struct_size: sizeof *options. NULL is ignored. */
 HN_API void hn_loader_options_init(hn_loader_options *options, size_t struct_size);
 
-/* A loader at epoch 0. Retains dataset; takes ownership of sampler on HN_OK. HN_E_ARG, HN_E_NOMEM, HN_E_STATE (a thread
- * could not be started).                                                                                             */
+/* A loader at epoch 0. Retains dataset; takes ownership of sampler on HN_OK. HN_E_ARG, HN_E_SHAPE (a batch that is
+ * too large to address), HN_E_NOMEM, HN_E_STATE (a thread could not be started).                                      */
 HN_API HN_MUST_CHECK hn_status hn_loader_create(hn_loader **out, hn_context *context, hn_dataset *dataset,
                                                 hn_sampler *sampler, const hn_loader_options *options);
 

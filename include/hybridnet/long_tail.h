@@ -6,7 +6,7 @@
 
 enum {
     HN_PROFILE_EXP = 0, /* n_c = int(n_max * (1 / ratio)^(c / (C - 1)))                             */
-    HN_PROFILE_STEP = 1 /* the first C / 2 classes n_max, the others int(n_max * (1 / ratio))          */
+    HN_PROFILE_STEP = 1 /* the first C / 2 classes n_max, the others int(n_max * (1 / ratio)). A single class: n_max */
 };
 
 enum {

@@ -4,6 +4,8 @@
 
 #include <hybridnet/context.h>
 
+#include <stdbool.h>
+
 /* The most that is decoded: a side, and height x width. */
 enum { HNI_IMAGE_MAX_SIDE = 65500, HNI_IMAGE_MAX_PIXELS = 1 << 28 };
 
@@ -16,6 +18,7 @@ typedef struct hni_image {
     uint8_t *file;                    /* the encoded bytes                                                              */
     size_t file_bytes, file_capacity;
     int32_t format;                   /* of them: HNI_IMAGE_JPEG ...; 0 if nothing is loaded                            */
+    bool unbuilt;                     /* this build has no library for that format                                      */
     int32_t full_height, full_width;  /* of the image in the file                                                       */
     uint8_t *pixels;                  /* height x width x 3 bytes once decoded                                          */
     size_t pixel_capacity;

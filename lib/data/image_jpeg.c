@@ -9,6 +9,7 @@
 
 hn_status hni_jpeg_size(hni_image *image)
 {
+    image->unbuilt = true;
     return hni_fail(HN_E_UNSUPPORTED, "%s: %s is a JPEG, and this build is without libjpeg (CMake option HN_JPEG)",
                     image->function, image->name);
 }
@@ -176,8 +177,22 @@ enum {
     EDGE = 16
 }; /* pixels by an edge that is cut lack neighbours to smooth colours with: more than those, rounded up */
 
+/* Whether libjpeg has the same pixels for a part as for the whole. It has not where colours or brightness have fewer than
+ * half of the pixels a side: libjpeg-turbo 2.1 then skips rows wrongly, up to not coming back. Nor where scans of a
+ * progressive file are missing and it smooths over the blocks' edges, which wants their neighbours.                     */
+static bool divides(const struct jpeg_decompress_struct *jpeg)
+{
+    for (int c = 0; jpeg->progressive_mode && c < jpeg->num_components; ++c)
+        for (int k = 0; k < DCTSIZE2; ++k)
+            if (jpeg->coef_bits[c][k] != 0) /* bits that have not come */
+                return false;
+    return jpeg->max_h_samp_factor <= 2 && jpeg->max_v_samp_factor <= 2;
+}
+
 static window window_of(const struct decoder *d)
 {
+    if (!divides(&d->jpeg))
+        return (window){.bottom = d->jpeg.output_height, .width = d->jpeg.output_width};
     const JDIMENSION shrink = (JDIMENSION)d->shrink, all = d->jpeg.output_width, rows = d->jpeg.output_height;
     const JDIMENSION left = (JDIMENSION)d->part->left / shrink,
                      right = ((JDIMENSION)d->part->right + shrink - 1) / shrink;

@@ -10,6 +10,7 @@
 
 hn_status hni_png_size(hni_image *image)
 {
+    image->unbuilt = true;
     return hni_fail(HN_E_UNSUPPORTED, "%s: %s is a PNG, and this build is without libpng (CMake option HN_PNG)",
                     image->function, image->name);
 }

@@ -130,20 +130,30 @@ static int64_t successor(const hn_loader *l, int64_t index)
     return next;
 }
 
+/* Whether reading failed by the image, such as a bit of its header that stands for a JPEG of 12 bits, and not by what this
+ * build or a caller's dataset cannot do.                                                                               */
+static bool is_corrupt(const hn_loader *l, const hni_maker *m, hn_status status)
+{
+    if (status == HN_E_UNSUPPORTED)
+        return !one_shape(l) && !m->image.unbuilt;
+    return status == HN_E_FORMAT || status == HN_E_IO;
+}
+
 /* Reads image s->index[i], or what stands in for it: then that is in s->index[i]. */
 static hn_status read_image(hn_loader *l, hni_maker *m, hni_slot *s, int64_t i, const hn_rng *position,
                             hni_choice *choice, hni_picture *picture)
 {
-    for (int64_t first = s->index[i];;) {
-        hn_status status = one_shape(l) ? read_pixels(l, m, s->index[i], position, choice, picture)
-                                        : decode_file(l, m, s->index[i], position, choice, picture);
-        if (l->options.on_corrupt != HN_LOADER_SKIP || (status != HN_E_FORMAT && status != HN_E_IO))
+    for (const int64_t first = s->index[i];;) {
+        const hn_status status = one_shape(l) ? read_pixels(l, m, s->index[i], position, choice, picture)
+                                              : decode_file(l, m, s->index[i], position, choice, picture);
+        if (status == HN_OK && s->index[i] != first)
+            atomic_fetch_add_explicit(&s->skipped, 1, memory_order_relaxed);
+        if (l->options.on_corrupt != HN_LOADER_SKIP || !is_corrupt(l, m, status))
             return status;
-        int64_t next = successor(l, s->index[i]);
+        const int64_t next = successor(l, s->index[i]);
         if (next == first) /* none of the class can be read */
             return status;
         hni_log(l->context, HN_LOG_WARNING, "skipped: %s", hn_last_error());
-        atomic_fetch_add_explicit(&s->skipped, 1, memory_order_relaxed);
         s->index[i] = next;
     }
 }

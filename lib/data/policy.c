@@ -1,7 +1,6 @@
 #include "data/policy.h"
 
 #include <math.h>
-#include <stdbool.h>
 
 /* ---- operations ----------------------------------------------------------------------------------------------------- */
 
@@ -120,9 +119,11 @@ static const struct operation {
     [HNI_OP_INVERT] = {invert, 0, 0, NO_SIDE, false},
 };
 
-static float evenly(double from, double to, int32_t i, int32_t n)
+/* As torch.linspace has it: in floats, each half from its end. */
+static float evenly(float from, float to, int32_t i, int32_t n)
 {
-    return (float)(from + (to - from) * i / (n - 1));
+    const float by = (to - from) / (float)(n - 1);
+    return i < n / 2 ? from + by * (float)i : to - by * (float)(n - 1 - i);
 }
 
 float hni_op_magnitude(hni_op op, int32_t level, int32_t bins, int64_t height, int64_t width)
@@ -131,12 +132,12 @@ float hni_op_magnitude(hni_op op, int32_t level, int32_t bins, int64_t height, i
     if (op == HNI_OP_POSTERIZE) /* whole bits */
         return 8 - rintf((float)level / (float)((bins - 1) / 4.0));
     if (o->side == NO_SIDE)
-        return evenly((double)o->from, (double)o->to, level, bins);
+        return evenly(o->from, o->to, level, bins);
     /* 150 of the 331 pixels that images had when the policies were found */
-    return evenly(0, 150.0 / 331.0 * (double)(o->side == WIDTH ? width : height), level, bins);
+    return evenly(0, (float)(150.0 / 331.0 * (double)(o->side == WIDTH ? width : height)), level, bins);
 }
 
-int hni_op_signed(hni_op op)
+bool hni_op_signed(hni_op op)
 {
     return operations[op].with_sign;
 }

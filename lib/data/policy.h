@@ -6,6 +6,8 @@
 
 #include <hybridnet/rng.h>
 
+#include <stdbool.h>
+
 /* RandAugment draws from those before HNI_OP_INVERT. */
 typedef enum hni_op {
     HNI_OP_IDENTITY,
@@ -43,7 +45,7 @@ const hni_step *hni_autoaugment_cifar10(int64_t pair);
 float hni_op_magnitude(hni_op op, int32_t level, int32_t bins, int64_t height, int64_t width);
 
 /* Whether a sign is drawn for it. */
-int hni_op_signed(hni_op op);
+bool hni_op_signed(hni_op op);
 
 void hni_op_apply(hni_op op, hni_canvas *canvas, float magnitude, uint8_t fill);
 
