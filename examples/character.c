@@ -1,4 +1,4 @@
-/* character.c */
+/* character.c: which bytes of others' texts may be shown to a person. */
 #include "character.h"
 
 /* Bytes of the character and, in code, which it is; 0 where it is no UTF-8. */

@@ -1,4 +1,4 @@
-/* evaluate.c */
+/* evaluate.c: a test of the network: its scores, and the best epoch so far. */
 #include "evaluate.h"
 
 #include <string.h>

@@ -1,4 +1,4 @@
-/* features.c */
+/* features.c: writes the features of the test images, for hn_report. */
 #include "features.h"
 
 #include <string.h>

@@ -1,4 +1,4 @@
-/* peaks.c */
+/* peaks.c: what this machine computes and moves at most, for --profile. */
 #include "peaks.h"
 
 #include "progress.h"

@@ -1,4 +1,4 @@
-/* progress.c */
+/* progress.c: the line of progress on a terminal: share, rate, time left. */
 #include "progress.h"
 
 #include <math.h>

@@ -1,4 +1,4 @@
-/* report.c */
+/* report.c: what is told of epochs, second stage and end, on the terminal and in the log. */
 #include "report.h"
 
 #include <math.h>

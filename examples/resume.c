@@ -1,4 +1,4 @@
-/* resume.c */
+/* resume.c: which options a training that goes on may change. */
 #include "resume.h"
 
 #include "recipe.h"

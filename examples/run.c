@@ -1,4 +1,4 @@
-/* run.c */
+/* run.c: one run, from options to its end. */
 #include "checkpoints.h"
 #include "features.h"
 #include "network.h"

@@ -1,4 +1,4 @@
-/* seeds.c */
+/* seeds.c: the runs of --seeds, and their means and deviations. */
 #include "seeds.h"
 
 #include "report.h"

@@ -1,4 +1,4 @@
-/* training.c */
+/* training.c: the epochs and steps of a run. */
 #include "training.h"
 
 #include "checkpoints.h"

@@ -60,6 +60,32 @@ START_TEST(old_ones_go_when_the_new_one_is_whole)
 }
 END_TEST
 
+/* A directory in the place of an old checkpoint cannot be removed as a file: that does not keep the others. */
+START_TEST(one_that_stays_does_not_keep_the_others)
+{
+    RIG_DIRECTORIES;
+    char left[400];
+    rig r;
+    rig_open(&r, CE);
+    for (int steps = 0; steps < 3; ++steps) {
+        rig_train(&r, steps);
+        hnt_ok(hn_checkpoint_save(&r.t, dir, 0, NULL, 0));
+    }
+    ck_assert_int_eq(mkdir(rig_path(dir, 3), 0777), 0);
+    snprintf(left, sizeof left, "%s.tmp-123-0", rig_path(dir, 0));
+    hnt_write_file(left, "half", 4);
+    for (int steps = 3; steps < 5; ++steps)
+        rig_train(&r, steps);
+    hnt_ok(hn_checkpoint_save(&r.t, dir, 1, NULL, 0));
+    for (int k = 0; k < 3; ++k)
+        ck_assert(!exists(rig_path(dir, k)));
+    ck_assert(exists(rig_path(dir, 3)) && exists(rig_path(dir, 4)) && !exists(left));
+    ck_assert_int_eq(rmdir(rig_path(dir, 3)), 0);
+    hnt_fails(hn_checkpoint_save(&r.t, "", 1, NULL, 0), HN_E_ARG, "directory is empty");
+    rig_close(&r);
+}
+END_TEST
+
 /* No room, and no directory: a sentence, the old checkpoint, and nothing left about. */
 START_TEST(a_save_that_fails_leaves_the_old_one)
 {
@@ -267,6 +293,7 @@ static Suite *suite(void)
     TCase *unit = hnt_case(s, "unit");
 #ifdef HNI_HAVE_JANSSON
     tcase_add_test(unit, old_ones_go_when_the_new_one_is_whole);
+    tcase_add_test(unit, one_that_stays_does_not_keep_the_others);
     tcase_add_test(unit, a_save_that_fails_leaves_the_old_one);
     tcase_add_test(unit, damaged_and_foreign_files_are_passed_over);
     tcase_add_test(unit, a_newer_format_is_refused);

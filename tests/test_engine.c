@@ -59,6 +59,48 @@ START_TEST(a_context_keeps_its_engine)
 }
 END_TEST
 
+/* Sides of which some do not fit an int: a shape to be planned, or refused, and nothing that ends the process. */
+START_TEST(long_sides_are_planned_or_refused)
+{
+    static const hn_desc inputs[] = {{HN_F32, 4, {1, 1, (int64_t)1 << 32, 1}},
+                                     {HN_F32, 4, {1, (int64_t)1 << 32, 1, 1}},
+                                     {HN_F32, 4, {1, 1, (int64_t)1 << 40, 1}},
+                                     {HN_F32, 4, {1, 1, 1 << 22, 1}},
+                                     {HN_F32, 4, {1, 65537, 65537, 1}}};
+    for (int32_t e = HN_ENGINE_AUTO; hn_engine_name(e) != NULL; ++e)
+        for (int32_t kernel = 1; kernel <= 3; kernel += 2)
+            for (int32_t stride = 1; stride <= 2; ++stride) {
+                if (!hn_engine_available(e))
+                    continue;
+                hn_context *context = NULL;
+                hn_context_options o;
+                hn_context_options_init(&o, sizeof o);
+                o.engine = e;
+                hnt_ok(hn_context_create(&context, &o));
+                hn_conv2d_options c;
+                hn_conv2d_options_init(&c, sizeof c);
+                c.in_channels = c.out_channels = 1;
+                c.kernel = kernel;
+                c.stride = stride;
+                c.padding = kernel / 2;
+                hn_layer *layer = NULL;
+                hnt_ok(hn_conv2d_create(&layer, context, &c));
+                for (size_t i = 0; i < sizeof inputs / sizeof inputs[0]; ++i) {
+                    hn_desc output;
+                    const hn_status status = hn_layer_output(layer, &inputs[i], &output);
+                    ck_assert_msg(status == HN_OK || status == HN_E_SHAPE ||
+                                      (e == HN_ENGINE_ONEDNN && status == HN_E_UNSUPPORTED),
+                                  "%s, kernel %d, stride %d, input %d: %s", hn_engine_name(e), (int)kernel, (int)stride,
+                                  (int)i, hn_last_error());
+                    if (status == HN_OK)
+                        ck_assert_int_eq(output.dim[2], (inputs[i].dim[2] - 1) / stride + 1);
+                }
+                hn_layer_destroy(layer);
+                hn_context_destroy(context);
+            }
+}
+END_TEST
+
 /* An engine that cannot compute a geometry leaves it to one that can. */
 START_TEST(every_geometry_finds_an_engine)
 {
@@ -109,6 +151,7 @@ static Suite *suite(void)
     tcase_add_test(unit, available_engines_exist);
     tcase_add_test(unit, a_context_keeps_its_engine);
     tcase_add_test(unit, every_geometry_finds_an_engine);
+    tcase_add_test(unit, long_sides_are_planned_or_refused);
     return s;
 }
 

@@ -150,6 +150,33 @@ START_TEST(a_refusal_leaves_the_parts)
 }
 END_TEST
 
+/* Losses without a parameter know their columns, too. */
+START_TEST(losses_take_their_branch)
+{
+    hn_context *context = hnt_context(1);
+    hn_hybrid *h = NULL;
+    hn_hybrid_parts parts = {.struct_size = sizeof parts};
+    hn_hybrid_options options;
+    hn_hybrid_options_init(&options, sizeof options);
+    options.input = (hn_desc){HN_F32, 4, {ROWS, 1, 1, 64}};
+    hnt_ok(hn_global_avg_pool_create(&parts.backbone, context));
+    hnt_ok(hn_linear_create(&parts.classifier, context, 64, CLASSES, 1));
+    hnt_ok(hn_loss_create_ce(&parts.classifier_loss, context, CLASSES + 2, NULL));
+    hnt_ok(hn_linear_create(&parts.projection, context, 64, DIM, 1));
+    hnt_ok(hn_loss_create_kcl(&parts.feature_loss, context, CLASSES, DIM + 1, NULL, 0));
+    hnt_fails(hn_hybrid_create(&h, context, &parts, &options), HN_E_SHAPE, "columns; the loss was made for");
+    hn_loss_destroy(parts.feature_loss);
+    hnt_ok(hn_loss_create_sc(&parts.feature_loss, context, NULL));
+    hnt_fails(hn_hybrid_create(&h, context, &parts, &options), HN_E_SHAPE,
+              "the classifier's loss does not take its output");
+    hn_loss_destroy(parts.classifier_loss);
+    hnt_ok(hn_loss_create_ce(&parts.classifier_loss, context, CLASSES, NULL));
+    hnt_ok(hn_hybrid_create(&h, context, &parts, &options));
+    hn_hybrid_destroy(h);
+    hn_context_destroy(context);
+}
+END_TEST
+
 /* What the network owns can have no other owner, nor be two of its parts. */
 START_TEST(parts_have_one_owner)
 {
@@ -224,6 +251,7 @@ static Suite *suite(void)
     tcase_add_test(unit, parts_that_do_not_fit_are_named);
     tcase_add_test(unit, a_refusal_leaves_the_parts);
     tcase_add_test(unit, parts_have_one_owner);
+    tcase_add_test(unit, losses_take_their_branch);
     tcase_add_test(unit, results_need_their_size);
     return s;
 }

@@ -178,6 +178,23 @@ START_TEST(parameters_of_a_loss)
 }
 END_TEST
 
+/* Two tasks would update one tensor. */
+START_TEST(a_parameter_is_added_once)
+{
+    hn_context *context = hnt_context(1);
+    scale_layer scale;
+    hn_layer *layer = NULL;
+    hn_optimizer *optimizer = NULL;
+    hnt_ok(scale_create(&layer, context, &scale, N));
+    hnt_ok(hn_optimizer_create_sgd(&optimizer, context, NULL));
+    hnt_ok(hn_optimizer_add_layer(optimizer, layer));
+    hnt_fails(hn_optimizer_add_layer(optimizer, layer), HN_E_ARG, "is there already");
+    hn_optimizer_destroy(optimizer);
+    hn_layer_destroy(layer);
+    hn_context_destroy(context);
+}
+END_TEST
+
 START_TEST(bad_values_are_named)
 {
     hn_context *context = hnt_context(1);
@@ -275,6 +292,7 @@ static Suite *suite(void)
     tcase_add_test(unit, momentum_moves_to_another_optimizer);
     tcase_add_test(unit, parameters_of_a_loss);
     tcase_add_test(unit, bad_values_are_named);
+    tcase_add_test(unit, a_parameter_is_added_once);
 #ifdef HNI_HAVE_JANSSON
     tcase_add_test(hnt_case(s, "golden"), follows_torch);
 #endif

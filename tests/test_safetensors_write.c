@@ -195,6 +195,20 @@ START_TEST(directories_that_cannot_be_written)
 }
 END_TEST
 
+/* As long as a name may be: what is written beside it has no room for more. */
+START_TEST(long_names_are_written)
+{
+    hnt_place p = hnt_new_place("a.safetensors");
+    hn_context *context = hnt_context(1);
+    char path[sizeof p.dir + 256 + 1];
+    snprintf(path, sizeof path, "%s/%0255d", p.dir, 7);
+    hnt_ok(write_big(context, path));
+    hnt_ok(write_big(context, path));
+    ck_assert_int_eq(hnt_entries_in(p.dir), 1);
+    hn_context_destroy(context);
+}
+END_TEST
+
 START_TEST(mode_follows_the_umask)
 {
     hnt_place p = hnt_new_place("a.safetensors");
@@ -264,6 +278,7 @@ static Suite *suite(void)
     tcase_add_test(unit, full_disk_leaves_the_old_file);
     tcase_add_test(unit, directories_that_cannot_be_written);
     tcase_add_test(unit, mode_follows_the_umask);
+    tcase_add_test(unit, long_names_are_written);
     tcase_add_test(hnt_case(s, "oom"), every_allocation_may_fail);
     return s;
 }

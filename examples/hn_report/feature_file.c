@@ -1,4 +1,4 @@
-/* feature_file.c */
+/* feature_file.c: reads what train_hybrid --features wrote. */
 #include "feature_file.h"
 
 #include "text.h"

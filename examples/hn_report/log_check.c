@@ -1,4 +1,4 @@
-/* log_check.c */
+/* log_check.c: whether an event of a log is one that the page can draw. */
 #include "log_check.h"
 
 #include "text.h"

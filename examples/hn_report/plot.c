@@ -1,4 +1,4 @@
-/* plot.c */
+/* plot.c: axes, ticks, curves and points, as SVG. */
 #include "plot.h"
 
 #include "text.h"

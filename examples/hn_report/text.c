@@ -1,4 +1,4 @@
-/* text.c */
+/* text.c: numbers, and texts with their markup escaped. */
 #include "text.h"
 
 #include "../character.h"

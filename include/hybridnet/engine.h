@@ -16,7 +16,8 @@ enum {
                              CBLAS. bf16: every convolution, products two at a time, for AVX512-BF16, AVX-512, AVX2 and
                              any CPU                                                                                   */
     HN_ENGINE_ONEDNN = 3  /* oneDNN 2.6 or a later 2.x, where it was found when the library was built; f32 and, where the
-                             CPU multiplies it, bf16. It keeps memory of its own beside the context's allocator         */
+                             CPU multiplies it, bf16; sides and channels up to 65536, an image of up to 2^31 - 1 values.
+                             It keeps memory of its own beside the context's allocator                                  */
 };
 
 HN_BEGIN_DECLS

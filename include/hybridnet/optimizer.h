@@ -35,7 +35,7 @@ HN_API HN_MUST_CHECK hn_status hn_optimizer_create_sgd(hn_optimizer **out, hn_co
                                                        const hn_sgd_options *options);
 
 /* Adds one parameter (its tensors are borrowed and must outlive the optimizer), all of a layer's, or all of a loss's.
- * Buffers are passed over. HN_E_NOMEM.                                                                                */
+ * Buffers are passed over. HN_E_ARG for one that is there already, HN_E_NOMEM.                                         */
 HN_API HN_MUST_CHECK hn_status hn_optimizer_add(hn_optimizer *optimizer, const hn_param *param);
 /* Adds all parameters of a layer, or on failure none. */
 HN_API HN_MUST_CHECK hn_status hn_optimizer_add_layer(hn_optimizer *optimizer, const hn_layer *layer);

@@ -42,7 +42,8 @@ HN_API void hn_safetensors_close(hn_safetensors *file);
 
 /* Writes a file: to a temporary file beside it first, synced and renamed, so that PATH is either the old file or the
  * whole new one. A path that is there and no regular file (a directory, a pipe, /dev/null) is HN_E_IO and stays; of a link to
- * a file the link is replaced. HN_E_IO (with errno's text), HN_E_ARG (names that repeat), HN_E_NOMEM, HN_E_UNSUPPORTED. */
+ * a file the link is replaced, and the new file has the mode that the umask gives. HN_E_IO (with errno's text), HN_E_ARG
+ * (names that repeat), HN_E_NOMEM, HN_E_UNSUPPORTED.                                                                  */
 HN_API HN_MUST_CHECK hn_status hn_safetensors_write(hn_context *context, const char *path, const hn_named_tensor *tensors,
                                                     int64_t count, const hn_metadata *metadata, int64_t metadata_count);
 

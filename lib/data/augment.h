@@ -45,13 +45,13 @@ void hni_augment_draw(const hni_augment *a, int32_t height, int32_t width, int32
 /* 8, 4, 2 or 1: how far an image may be shrunk so that the choice's crop has no fewer pixels than the output. */
 int32_t hni_augment_shrink(const hni_augment *a, const hni_choice *choice);
 
-/* What of an image of this full size, shrunk or not, doing it reads. */
+/* The part of an image of this full size, shrunk or not, that rendering the choice reads. */
 hni_part hni_augment_part(const hni_augment *a, const hni_choice *choice, int32_t height, int32_t width);
 
 /* Bytes of scratch for images of this size or of a fraction of it; 0 if none is needed. */
 size_t hni_augment_scratch(const hni_augment *a, int32_t height, int32_t width, int32_t channels);
 
-/* Does it. out: the output's height x width x channels floats. scratch: 64-byte aligned, hni_augment_scratch of the
+/* Applies the choice to a picture. out: the output's height x width x channels floats. scratch: 64-byte aligned, hni_augment_scratch of the
  * picture's size.                                                                                                    */
 void hni_augment_render(const hni_augment *a, const hni_choice *choice, const hni_picture *picture, void *scratch,
                         float *out);

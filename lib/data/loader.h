@@ -59,7 +59,7 @@ struct hn_loader {
     hni_maker *makers; /* one a worker; one without workers */
     int64_t maker_count;
     int64_t next;                   /* slot the caller collects next                                                  */
-    int64_t give_epoch, give_batch; /* what it holds                                                                  */
+    int64_t give_epoch, give_batch; /* the batch in slot `next`                                                       */
     int64_t prepare;                /* slot whose images are given out                                                */
     int64_t take_epoch, take_batch; /* what the next slot to be opened will hold                                      */
     bool holding;                   /* the caller still reads the slot before `next`                                  */

@@ -10,7 +10,7 @@
 #include <math.h>
 #include <string.h>
 
-/* Weights of one axis for each of out coordinates, of which each is a mean over so many pairs of neighbours. */
+/* How many pairs of neighbouring inputs each of `out` coordinates of an axis averages. */
 static int64_t axis_pairs(double length, int64_t out)
 {
     double scale = length / (double)out;
@@ -42,7 +42,7 @@ static double triangle(double x)
     return x < 1 ? 1 - x : 0;
 }
 
-/* In two halves, t from 0 on. */
+/* Stores weight t, counted from 0, in its two halves. */
 static void put_weight(hni_resample_pair *pairs, int64_t t, int32_t weight)
 {
     pairs[t / 2].high[t % 2] = (int16_t)(weight >> HNI_RESAMPLE_LOW_BITS);

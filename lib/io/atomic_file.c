@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "io/directory.h"
 #include "io/file.h"
 
 #include <errno.h>
@@ -12,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { SUFFIX = 48, ATTEMPTS = 1000 };
+enum { SUFFIX = 48, ATTEMPTS = 1000, LONGEST_NAME = 200 };
 
 struct hni_atomic_file {
     hn_context *context;
@@ -34,12 +35,15 @@ static void release(hni_atomic_file *f)
     hni_release(f->context, f, sizeof *f);
 }
 
-/* A new file beside path. Not mkstemp: that makes it private, and what the process' umask allows could only be found out
+/* A new file beside path, of a name that is cut where it would be too long. Not mkstemp: that makes it private, and what the process' umask allows could only be found out
  * by changing it for all threads; open applies it.                                                                       */
 static int create_beside(hni_atomic_file *f)
 {
+    const char *slash = strrchr(f->path, '/'), *name = slash == NULL ? f->path : slash + 1;
+    const size_t directory = (size_t)(name - f->path), size = strlen(name);
+    const int kept = (int)(directory + (size < LONGEST_NAME ? size : LONGEST_NAME));
     for (int i = 0; i < ATTEMPTS; ++i) {
-        (void)snprintf(f->temporary, f->temporary_size, "%s.tmp-%ld-%d", f->path, (long)getpid(), i);
+        (void)snprintf(f->temporary, f->temporary_size, "%.*s.tmp-%ld-%d", kept, f->path, (long)getpid(), i);
         int descriptor = open(f->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
         if (descriptor >= 0 || (errno != EEXIST && errno != EINTR))
             return descriptor;
@@ -94,8 +98,8 @@ hn_status hni_atomic_write(hni_atomic_file *f, const void *data, size_t size)
     return HN_OK;
 }
 
-/* Makes the rename itself durable. A directory that cannot be opened or synced (some file systems) is no failure: the
- * content is already on disk under one of the two names.                                                               */
+/* Makes the rename itself durable. Where that fails the content is on disk all the same, under one of the two names; whoever
+ * then removes the other one asks again.                                                                               */
 static void sync_directory(hni_atomic_file *f)
 {
     char *slash = strrchr(f->path, '/');
@@ -104,12 +108,7 @@ static void sync_directory(hni_atomic_file *f)
         directory = slash == f->path ? "/" : f->path;
         *slash = '\0';
     }
-    int descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (descriptor >= 0) {
-        while (fsync(descriptor) != 0 && errno == EINTR) {
-        }
-        (void)close(descriptor);
-    }
+    (void)hni_directory_sync(f->function, directory);
     if (slash != NULL)
         *slash = '/';
 }

@@ -4,6 +4,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stddef.h>
 #include <unistd.h>
 
@@ -27,6 +28,21 @@ hn_status hni_directory_each(const char *function, const char *path, hni_directo
     }
     (void)closedir(directory);
     return status;
+}
+
+hn_status hni_directory_sync(const char *function, const char *path)
+{
+    const int descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (descriptor < 0)
+        return HN_OK;
+    int error;
+    do
+        error = fsync(descriptor) == 0 ? 0 : errno;
+    while (error == EINTR);
+    (void)close(descriptor);
+    if (error == 0 || error == EINVAL || error == ENOTSUP || error == EOPNOTSUPP || error == EROFS)
+        return HN_OK;
+    return hni_fail_errno(function, "sync the directory", path, error);
 }
 
 hn_status hni_file_remove(const char *function, const char *path)

@@ -10,6 +10,10 @@ typedef hn_status hni_directory_visit(void *user, const char *name);
  * HN_E_IO. function: begins the sentence.                                                                              */
 hn_status hni_directory_each(const char *function, const char *path, hni_directory_visit *visit, void *user);
 
+/* Makes what was renamed, made or removed in a directory durable. HN_E_IO. A directory that cannot be opened, or is of a file
+ * system that does not do this, is no failure.                                                                         */
+hn_status hni_directory_sync(const char *function, const char *path);
+
 /* Takes a file away; one that is not there is no failure. HN_E_IO. */
 hn_status hni_file_remove(const char *function, const char *path);
 

@@ -52,7 +52,7 @@ static hn_status pass(scanner *s, size_t size)
 {
     if (s->keeping) {
         if (s->text_size + size > HNI_JSON_ELEMENT_BYTES)
-            return fail(s, "an element is longer than a million bytes");
+            return fail(s, "an element is longer than 1 MiB");
         while ((int64_t)(s->text_size + size) > s->text_capacity) {
             char *text = hni_grow(s->context, s->text, &s->text_capacity, s->text_capacity, 1, 1, s->function);
             if (text == NULL)

@@ -13,9 +13,9 @@
 enum {
     MIN_WIDTH = 64, /* elements a group, at least                         */
     TILE = 8192,    /* elements at a time: they stay in the first-level cache, and so few are summed in float */
-    MAX_PARTS = 64,
+    MAX_PARTS = 64, /* each has sums of its own, which are added in their order */
     MIN_PART = 8 * MIN_WIDTH * 128,
-    COEFFICIENTS = 5,
+    COEFFICIENTS = 5, /* of hni_norm_rows */
     SUMS = 2
 };
 

@@ -58,8 +58,8 @@ void hni_batchnorm_begin_sums(hni_batchnorm_pass *pass, const hni_batchnorm *b, 
 void hni_batchnorm_sums(void *pass, int64_t part, int64_t first, int64_t count, int32_t thread);
 void hni_batchnorm_end_sums(const hni_batchnorm_pass *pass, const float *var, const float *weight, float *dweight,
                             float *dbias);
-/* Between begin and the parts, where y was NULL though the result went through the ReLU: it had no addend, so x tells what was
- * let through, and daddend is not wanted.                                                                             */
+/* Optional, between begin and the parts: the ReLU's mask is computed again from x instead of being read from y. Only where
+ * the forward pass had no addend; y and daddend must then be NULL.                                                      */
 void hni_batchnorm_relu_of_x(hni_batchnorm_pass *pass, const float *var, const float *weight, const float *bias);
 /* The second goes on with the first's pass and writes dx, which may be x. */
 void hni_batchnorm_begin_gradient(hni_batchnorm_pass *pass, void *dx);

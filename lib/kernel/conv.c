@@ -3,7 +3,7 @@
 #include "base/integer.h"
 #include "base/parallel.h"
 
-enum { PART_IMAGES = 8, PARTS = 16 };
+enum { PART_IMAGES = 8, PARTS = 16, MIN_CHUNKS = 8 };
 
 bool hni_conv_fit(hni_conv *g)
 {
@@ -13,6 +13,27 @@ bool hni_conv_fit(hni_conv *g)
     g->out_height = rows / g->stride + 1;
     g->out_width = cols / g->stride + 1;
     return true;
+}
+
+hni_conv hni_conv_reversed(const hni_conv *g)
+{
+    return (hni_conv){.images = g->images,
+                      .height = g->out_height,
+                      .width = g->out_width,
+                      .in = g->out,
+                      .out_height = g->height,
+                      .out_width = g->width,
+                      .out = g->in,
+                      .kernel_height = g->kernel_height,
+                      .kernel_width = g->kernel_width,
+                      .stride = 1,
+                      .padding = g->kernel_height - 1 - g->padding,
+                      .dtype = g->dtype};
+}
+
+int64_t hni_conv_chunks(size_t bytes, size_t affordable)
+{
+    return hni_max(MIN_CHUNKS, hni_min(HNI_CONV_MAX_CHUNKS, (int64_t)(affordable / bytes)));
 }
 
 /* ---- parts ------------------------------------------------------------------------------------------------------- */
@@ -29,6 +50,13 @@ int64_t hni_conv_part_count(const hni_conv *g)
     return (g->images + images - 1) / images;
 }
 
+void hni_conv_part(const hni_conv *g, int64_t part, int64_t *first, int64_t *end)
+{
+    const int64_t images = hni_conv_part_images(g);
+    *first = part * images;
+    *end = hni_min(*first + images, g->images);
+}
+
 /* 31 images are 31 parts, 32 are 16. */
 int64_t hni_conv_part_bound(const hni_conv *g)
 {
@@ -37,9 +65,11 @@ int64_t hni_conv_part_bound(const hni_conv *g)
 
 void hni_conv_visit_part(const hni_conv *g, const hni_conv_visit *visit, int64_t part, int32_t thread)
 {
-    const int64_t pixels = g->out_height * g->out_width, images = hni_conv_part_images(g), first = part * images;
+    const int64_t pixels = g->out_height * g->out_width;
+    int64_t first, end;
+    hni_conv_part(g, part, &first, &end);
     if (visit != NULL)
-        visit->rows(visit->arg, part, first * pixels, hni_min(images, g->images - first) * pixels, thread);
+        visit->rows(visit->arg, part, first * pixels, (end - first) * pixels, thread);
 }
 
 typedef struct job {

@@ -21,9 +21,19 @@ typedef struct hni_conv {
 /* Fills out_height and out_width; false if the kernel does not fit into the padded image. */
 bool hni_conv_fit(hni_conv *g);
 
+/* The convolution, of stride 1, that computes dx from dy of one of stride 1. */
+hni_conv hni_conv_reversed(const hni_conv *g);
+
+/* Into how many chunks backward gathers its work, each with a gradient of w of its own of `bytes` bytes: as many as go into
+ * `affordable` bytes, at least 8 and at most HNI_CONV_MAX_CHUNKS. Depends on shapes only, as the order of summation does. */
+enum { HNI_CONV_MAX_CHUNKS = 32 };
+int64_t hni_conv_chunks(size_t bytes, size_t affordable);
+
 /* Images are worked on in parts of a few, whose arrays stay in the second-level cache. */
 int64_t hni_conv_part_images(const hni_conv *g);
 int64_t hni_conv_part_count(const hni_conv *g);
+/* Part `part` has images [*first, *end). */
+void hni_conv_part(const hni_conv *g, int64_t part, int64_t *first, int64_t *end);
 /* At most so many parts for this number of images or fewer: what memory is planned for. */
 int64_t hni_conv_part_bound(const hni_conv *g);
 

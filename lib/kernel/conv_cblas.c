@@ -21,10 +21,8 @@ enum {
     BLOCK_BYTES = 1 << 19,   /* of columns otherwise                                                           */
     MIN_BLOCK = 8,           /* pixels                                                                         */
     MAX_BLOCK = 512,
-    MAX_CHUNKS = 32, /* of parts in backward, each with a gradient of w of its own                     */
-    MIN_CHUNKS = 8,
     FEW_PARTS = 16,         /* with fewer, forward goes by blocks of pixels                                    */
-    PARTIAL_BYTES = 8 << 20 /* for these gradients, unless that leaves too few chunks                         */
+    PARTIAL_BYTES = 8 << 20 /* for the chunks' gradients of w                                                  */
 };
 
 static int64_t taps(const hni_conv *g)
@@ -49,23 +47,6 @@ static int64_t block_pixels(const hni_conv *g)
     int64_t small = SMALL_PRODUCT / (depth(g) * g->out) / 32 * 32;
     int64_t block = small >= 32 ? small : BLOCK_BYTES / 4 / depth(g) / MIN_BLOCK * MIN_BLOCK;
     return block < MIN_BLOCK ? MIN_BLOCK : hni_min(block, MAX_BLOCK);
-}
-
-/* The convolution that computes dx from dy. */
-static hni_conv reversed(const hni_conv *g)
-{
-    return (hni_conv){g->images,
-                      g->out_height,
-                      g->out_width,
-                      g->out,
-                      g->height,
-                      g->width,
-                      g->in,
-                      g->kernel_height,
-                      g->kernel_width,
-                      1,
-                      g->kernel_height - 1 - g->padding,
-                      g->dtype};
 }
 
 /* Square kernels only, as one padding serves both directions. */
@@ -106,11 +87,9 @@ static int64_t weights(const hni_conv *g)
     return g->out * depth(g);
 }
 
-/* Depends on shapes only, as the order of summation does. */
 static int64_t chunk_count(const hni_conv *g)
 {
-    int64_t affordable = PARTIAL_BYTES / 4 / weights(g);
-    return affordable < MIN_CHUNKS ? MIN_CHUNKS : hni_min(affordable, MAX_CHUNKS);
+    return hni_conv_chunks((size_t)weights(g) * sizeof(float), PARTIAL_BYTES);
 }
 
 static size_t weight_bytes(const hni_conv *g)
@@ -128,7 +107,7 @@ static hn_status prepare(hn_context *context, int32_t num_threads, const hni_con
     (void)context;
     size_t cols = column_bytes(g);
     if (reversible(g)) {
-        const hni_conv r = reversed(g);
+        const hni_conv r = hni_conv_reversed(g);
         cols = column_bytes(&r) > cols ? column_bytes(&r) : cols;
     }
     const int64_t chunks = hni_min(chunk_count(g), hni_conv_part_bound(g));
@@ -176,11 +155,21 @@ static void forward_pixels(const job *j, int64_t first, int64_t end, int32_t thr
     }
 }
 
+/* The pixels of part `part` under j->g. */
+static void part_pixels(const job *j, int64_t part, int64_t *first, int64_t *end)
+{
+    const int64_t pixels = j->g->out_height * j->g->out_width;
+    hni_conv_part(j->g, part, first, end);
+    *first *= pixels;
+    *end *= pixels;
+}
+
 static void forward_part(void *arg, int64_t part, int32_t thread)
 {
     const job *j = arg;
-    const int64_t images = hni_conv_part_images(j->g), pixels = j->g->out_height * j->g->out_width;
-    forward_pixels(j, part * images * pixels, hni_min((part + 1) * images, j->g->images) * pixels, thread);
+    int64_t first, end;
+    part_pixels(j, part, &first, &end);
+    forward_pixels(j, first, end, thread);
     hni_conv_visit_part(j->g, j->visit, part, thread);
 }
 
@@ -223,14 +212,6 @@ static float *start_partial(const job *j, int64_t chunk)
     float *partial = (float *)(void *)((char *)j->partials + (size_t)chunk * j->partial_bytes);
     memset(partial, 0, j->partial_bytes);
     return partial;
-}
-
-/* The pixels of part `part` under j->g. */
-static void part_pixels(const job *j, int64_t part, int64_t *first, int64_t *end)
-{
-    const int64_t images = hni_conv_part_images(j->g), pixels = j->g->out_height * j->g->out_width;
-    *first = part * images * pixels;
-    *end = hni_min((part + 1) * images, j->g->images) * pixels;
 }
 
 /* j->g is the reversed geometry: columns of dy give dx (packed [tap, out, in]) and dw (partial [in, tap, out]). */
@@ -292,7 +273,7 @@ static hn_status backward(hn_context *context, int32_t num_threads, const hni_co
 {
     (void)context;
     const bool turn = dx != NULL && reversible(g);
-    const hni_conv r = turn ? reversed(g) : *g;
+    const hni_conv r = turn ? hni_conv_reversed(g) : *g;
     const int64_t chunks = hni_min(chunk_count(g), hni_conv_part_count(g));
     float *packed = scratch, *partials = (float *)(void *)((char *)scratch + weight_bytes(g));
     job j = {.g = turn ? &r : g,

@@ -12,11 +12,9 @@
 #include <string.h>
 
 enum {
-    BLOCK = 24,      /* tiles: a multiple of the rows that every variant keeps in registers             */
-    MAX_CHUNKS = 32, /* of pieces, a task each; in the gradient of w with a sum of its own               */
-    MIN_CHUNKS = 8,
+    BLOCK = 24,             /* tiles: a multiple of the rows that every variant keeps in registers             */
     FEW_PARTS = 16,         /* with fewer parts, pieces are smaller than images                                  */
-    PARTIAL_BYTES = 8 << 20 /* for these sums, unless that leaves too few chunks                          */
+    PARTIAL_BYTES = 8 << 20 /* for the chunks' gradients of w */
 };
 
 static bool takes(const hni_conv *g)
@@ -24,18 +22,9 @@ static bool takes(const hni_conv *g)
     return g->dtype != HN_BF16 && g->kernel_height == 3 && g->kernel_width == 3 && g->stride == 1 && g->padding <= 2;
 }
 
-/* The convolution that computes dx from dy. */
-static hni_conv reversed(const hni_conv *g)
-{
-    return (hni_conv){g->images, g->out_height,  g->out_width, g->out, g->height, g->width, g->in, 3, 3,
-                      1,         2 - g->padding, g->dtype};
-}
-
-/* Depends on shapes only, as the order of summation does. */
 static int64_t chunk_count(const hni_conv *g)
 {
-    int64_t affordable = PARTIAL_BYTES / 4 / hni_winograd_filters(g);
-    return affordable < MIN_CHUNKS ? MIN_CHUNKS : hni_min(affordable, MAX_CHUNKS);
+    return hni_conv_chunks((size_t)hni_winograd_filters(g) * sizeof(float), PARTIAL_BYTES);
 }
 
 typedef struct layout {
@@ -44,7 +33,7 @@ typedef struct layout {
 
 static layout layout_of(const hni_conv *g)
 {
-    const hni_conv r = reversed(g);
+    const hni_conv r = hni_conv_reversed(g);
     const int64_t channels = hni_max(g->in, g->out), width = hni_max(g->width, g->out_width);
     return (layout){
         .packed = hni_round_up((size_t)hni_max(hni_winograd_filters(g), hni_winograd_filters(&r)) * sizeof(float)),
@@ -229,7 +218,7 @@ static hn_status forward(hn_context *context, int32_t num_threads, const hni_con
     j.x = x;
     j.y = y;
     j.visit = after;
-    j.chunks = j.by_parts ? j.pieces : hni_min(j.pieces, MAX_CHUNKS);
+    j.chunks = j.by_parts ? j.pieces : hni_min(j.pieces, HNI_CONV_MAX_CHUNKS);
     hni_parallel(num_threads, j.chunks, forward_chunk, &j);
     if (!j.by_parts)
         hni_conv_visit_all(num_threads, g, after);
@@ -273,7 +262,7 @@ static hn_status backward(hn_context *context, int32_t num_threads, const hni_co
 {
     (void)context;
     const layout l = layout_of(g);
-    const hni_conv r = reversed(g);
+    const hni_conv r = hni_conv_reversed(g);
     clear_zeros(&l, scratch);
     if (dx != NULL)
         hni_winograd_pack(num_threads, g, true, w, scratch);

@@ -10,10 +10,9 @@
 #include <stdatomic.h>
 
 enum {
-    MAX_CHUNKS = 32, /* of parts in backward, each with a gradient of w of its own */
-    MIN_CHUNKS = 8,
-    PARTIAL_BYTES = 8 << 20, /* for these gradients, unless that leaves too few chunks     */
-    MAX_HELD = 64            /* shapes made ahead for threads; more are made when needed   */
+    PARTIAL_BYTES = 8 << 20, /* for the chunks' gradients of w */
+    MAX_EXTENT = 1 << 16,
+    MAX_HELD = 64 /* shapes made ahead for threads; more are made when needed   */
 };
 
 static size_t plain_bytes(const hni_conv *g)
@@ -42,8 +41,7 @@ static layout layout_of(const hni_conv *g, const hni_onednn_shape *s)
     layout l = {.partial = of[HNI_ONEDNN_WEIGHTS].weight_bytes, .scratch = scratch_of(s)};
     for (int kind = HNI_ONEDNN_FORWARD; kind <= HNI_ONEDNN_DATA; ++kind)
         l.packed = of[kind].weight_bytes > l.packed ? of[kind].weight_bytes : l.packed;
-    l.chunks = hni_max(MIN_CHUNKS, hni_min(MAX_CHUNKS, (int64_t)(PARTIAL_BYTES / l.partial)));
-    l.chunks = hni_min(l.chunks, hni_conv_part_bound(g));
+    l.chunks = hni_min(hni_conv_chunks(l.partial, PARTIAL_BYTES), hni_conv_part_bound(g));
     return l;
 }
 
@@ -56,8 +54,9 @@ static size_t total_bytes(const layout *l, const hni_conv *g, int32_t num_thread
 /* Images of a part: the last may have fewer. */
 static int64_t images_of(const hni_conv *g, int64_t part)
 {
-    const int64_t images = hni_conv_part_images(g);
-    return hni_min(images, g->images - part * images);
+    int64_t first, end;
+    hni_conv_part(g, part, &first, &end);
+    return end - first;
 }
 
 /* Of a call on g. A shorter last part may want more scratch than a whole one. */
@@ -275,9 +274,14 @@ static hn_status backward(hn_context *context, int32_t num_threads, const hni_co
     return HN_OK;
 }
 
-/* bf16 where the CPU multiplies it: oneDNN would otherwise imitate it, slowly. */
+/* bf16 where the CPU multiplies it: oneDNN would otherwise imitate it, slowly. Sides and channels that its ints hold, and of
+ * which it does not take seconds to think: that grows with them.                                                       */
 static bool takes(const hni_conv *g)
 {
+    if (g->height > MAX_EXTENT || g->width > MAX_EXTENT || g->in > MAX_EXTENT || g->out > MAX_EXTENT)
+        return false;
+    if (hni_max(g->height * g->width, g->out_height * g->out_width) > INT32_MAX / hni_max(g->in, g->out))
+        return false;
     return g->dtype != HN_BF16 || hn_engine_supports(HN_ENGINE_ONEDNN, HN_BF16);
 }
 

@@ -13,11 +13,9 @@
 #include <string.h>
 
 enum {
-    COPY_BYTES = 48 << 10, /* of an image, if it does not need more for a single row of results                  */
-    MAX_CHUNKS = 32,       /* of parts in backward, each with a gradient of w of its own                         */
-    MIN_CHUNKS = 8,
+    COPY_BYTES = 48 << 10,  /* of an image, if it does not need more for a single row of results                  */
     CHUNK_PARTS = 4,        /* parts whose work outweighs such a gradient                                         */
-    PARTIAL_BYTES = 1 << 20 /* for these gradients, unless that leaves too few chunks: they should stay cached    */
+    PARTIAL_BYTES = 1 << 20 /* for the chunks' gradients of w, which should stay cached */
 };
 
 static bool takes(const hni_conv *g)
@@ -134,11 +132,10 @@ static layout layout_of(const hni_conv *g)
     return l;
 }
 
-/* Depends on shapes only, as the order of summation does. */
 static int64_t chunk_count(const hni_conv *g, const layout *l)
 {
-    const int64_t cached = (int64_t)(PARTIAL_BYTES / l->partial), bound = hni_conv_part_bound(g);
-    return hni_min(bound, hni_max(MIN_CHUNKS, hni_min(MAX_CHUNKS, hni_max(cached, bound / CHUNK_PARTS))));
+    const int64_t bound = hni_conv_part_bound(g), worth = hni_min(bound / CHUNK_PARTS, HNI_CONV_MAX_CHUNKS);
+    return hni_min(bound, hni_max(hni_conv_chunks(l->partial, PARTIAL_BYTES), worth));
 }
 
 static size_t own_bytes(const layout *l)
@@ -190,7 +187,7 @@ static hni_bf16 *own(const job *j, int32_t thread, size_t offset)
 }
 
 /* What the next band or image will read: its rows come into the second-level cache while this one is computed. `done`
- * of the image's rows of results are; behind the last image there may be nothing, which a prefetch may ask for.        */
+ * of the image's rows of results are. Past the last image the addresses may be invalid, which is harmless to prefetch. */
 static void prefetch(const framed *f, const hni_bf16 *image, int64_t done, int64_t rows)
 {
     enum { LINE = 64 };
@@ -267,23 +264,13 @@ static void gradient_of(const job *j, int64_t image, int64_t images, int64_t fir
 
 /* ---- the engine -------------------------------------------------------------------------------------------------- */
 
-/* Of a part: [first, end). */
-typedef struct images {
-    int64_t first, end;
-} images;
-
-static images images_of(const hni_conv *g, int64_t part)
-{
-    const int64_t count = hni_conv_part_images(g);
-    return (images){part * count, hni_min((part + 1) * count, g->images)};
-}
-
 static void forward_part(void *arg, int64_t part, int32_t thread)
 {
     const job *j = arg;
     const hni_conv *g = j->g;
-    const images part_images = images_of(g, part);
-    for (int64_t i = part_images.first; i < part_images.end; ++i)
+    int64_t first, end;
+    hni_conv_part(g, part, &first, &end);
+    for (int64_t i = first; i < end; ++i)
         convolve(j, &j->l.forward, j->x + i * g->height * g->width * g->in,
                  j->y + i * g->out_height * g->out_width * g->out, own(j, thread, 0));
     hni_conv_visit_part(g, j->visit, part, thread);
@@ -305,16 +292,16 @@ static void backward_part(const job *j, int64_t part, float *partial, int32_t th
 {
     const hni_conv *g = j->g;
     const pairing *p = &j->l.pairs;
-    const images part_images = images_of(g, part);
+    int64_t first, end;
+    hni_conv_part(g, part, &first, &end);
     const int64_t all = (g->out_height + 1) / 2;
     hni_conv_visit_part(g, j->visit, part, thread);
-    for (int64_t i = part_images.first; j->dx != NULL && i < part_images.end; ++i)
+    for (int64_t i = first; j->dx != NULL && i < end; ++i)
         convolve(j, &j->l.turned, j->dy + i * g->out_height * g->out_width * g->out,
                  j->dx + i * g->height * g->width * g->in, own(j, thread, 0));
-    for (int64_t i = part_images.first; j->dw && i < part_images.end; i += p->images)
+    for (int64_t i = first; j->dw && i < end; i += p->images)
         for (int64_t s = 0; s < all; s += p->segments)
-            gradient_of(j, i, hni_min(p->images, part_images.end - i), s, hni_min(p->segments, all - s), partial,
-                        thread);
+            gradient_of(j, i, hni_min(p->images, end - i), s, hni_min(p->segments, all - s), partial, thread);
 }
 
 static void backward_chunk(void *arg, int64_t chunk, int32_t thread)

@@ -8,17 +8,17 @@
 
 /* Arrays of rows x channels are f32 or bf16, all of one kind; coefficients and sums are f32. */
 typedef struct hni_norm_rows {
-    int64_t width;     /* elements of a group: a multiple of the channels  */
-    const float *k[5]; /* coefficients, [width] each                       */
-    float *sum[2];     /* [width] each; added to                           */
-    float lowest;      /* of results: 0 with a ReLU, else -infinity        */
+    int64_t width;      /* elements of a group: a multiple of the channels                     */
+    const float *k[5];  /* coefficients, [width] each                                          */
+    float *sum[2];      /* [width] each; added to                                              */
+    float lowest;       /* of results: 0 with a ReLU, else -infinity                           */
     const void *x;
-    const void *addend; /* or NULL                                          */
+    const void *addend; /* or NULL                                                             */
     const void *dy;
-    const void *y;    /* result behind a ReLU, or NULL                    */
-    int32_t relu_of_x; /* nonzero, y NULL: behind one that had no addend   */
-    void *out;     /* may be x                                         */
-    void *masked;  /* or NULL                                          */
+    const void *y;      /* the result behind a ReLU, whose mask it is; or NULL                 */
+    int32_t relu_of_x;  /* nonzero, with y NULL: the mask follows from x, there was no addend  */
+    void *out;          /* may be x                                                            */
+    void *masked;       /* or NULL                                                             */
 } hni_norm_rows;
 
 /* Elements [at, at + n) of every array; `at` is the start of a group, the last group may be short. */

@@ -111,14 +111,14 @@ HNI_INLINE void normalise(int kind, int has, int vecs, int64_t lanes, const hni_
 
 /* ---- backward ---------------------------------------------------------------------------------------------------- */
 
-enum { HAS_Y = 1, HAS_MASKED = 2, HAS_RULE = 4 };
+enum { HAS_Y = 1, HAS_MASKED = 2, HAS_RELU_OF_X = 4 };
 
 /* dy behind the ReLU; d: x - k0. */
 HNI_INLINE vec masked_gradient(int kind, int has, const hni_norm_rows *r, int64_t at, int64_t lanes, vec d, vec scale,
                                vec bias)
 {
     const vec g = load_as(kind, r->dy, at, lanes);
-    if ((has & HAS_RULE) != 0)
+    if ((has & HAS_RELU_OF_X) != 0)
         return where((words)(scaled(d, scale, bias) > 0.0f), g);
     return (has & HAS_Y) != 0 ? where((words)(load_as(kind, r->y, at, lanes) > 0.0f), g) : g;
 }
@@ -179,7 +179,7 @@ HNI_INLINE void normalise_all(int kind, const hni_norm_rows *r, int64_t at, int6
 HNI_INLINE void products_all(int kind, const hni_norm_rows *r, int64_t at, int64_t n)
 {
     if (r->relu_of_x)
-        walk(products, kind, HAS_RULE, r, at, n); /* masked is for what has an addend */
+        walk(products, kind, HAS_RELU_OF_X, r, at, n); /* masked is for what has an addend */
     else if (r->y != NULL && r->masked != NULL)
         walk(products, kind, HAS_Y | HAS_MASKED, r, at, n);
     else if (r->y != NULL)
@@ -193,7 +193,7 @@ HNI_INLINE void products_all(int kind, const hni_norm_rows *r, int64_t at, int64
 HNI_INLINE void gradient_all(int kind, const hni_norm_rows *r, int64_t at, int64_t n)
 {
     if (r->relu_of_x)
-        walk(gradient, kind, HAS_RULE, r, at, n);
+        walk(gradient, kind, HAS_RELU_OF_X, r, at, n);
     else if (r->y != NULL)
         walk(gradient, kind, HAS_Y, r, at, n);
     else

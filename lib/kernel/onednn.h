@@ -21,7 +21,8 @@ typedef struct hni_onednn_operation {
 /* All operations for a geometry, whose images are those of a part; used by one thread at a time. */
 typedef struct hni_onednn_shape {
     struct hni_onednn_shape *next;
-    hni_conv g;
+    hni_conv g;          /* of a part                                                     */
+    int64_t whole;       /* images of a whole part beside it: its weights are in their order */
     bool busy;
     hni_onednn_operation of[HNI_ONEDNN_KINDS];
 } hni_onednn_shape;

@@ -190,20 +190,22 @@ static bool same(const hni_conv *a, const hni_conv *b)
            a->stride == b->stride && a->padding == b->padding && a->dtype == b->dtype;
 }
 
-static hni_onednn_shape *find(const cache *c, const hni_conv *g, bool free_only)
+static hni_onednn_shape *find(const cache *c, const hni_conv *g, int64_t whole, bool free_only)
 {
     hni_onednn_shape *s = c->shapes;
-    while (s != NULL && ((free_only && s->busy) || !same(&s->g, g)))
+    while (s != NULL && ((free_only && s->busy) || s->whole != whole || !same(&s->g, g)))
         s = s->next;
     return s;
 }
 
-static hn_status create_shape(cache *c, const hni_conv *g, const hni_onednn_shape *like, hni_onednn_shape **out)
+static hn_status create_shape(cache *c, const hni_conv *g, int64_t whole, const hni_onednn_shape *like,
+                              hni_onednn_shape **out)
 {
     hni_onednn_shape *s = hni_alloc_zero(c->context, sizeof *s);
     if (s == NULL)
         return hni_no_memory("oneDNN", sizeof *s);
     s->g = *g;
+    s->whole = whole;
     making m = {.c = c, .s = s, .like = like};
     hni_parallel(1, 1, make_in_task, &m);
     if (!m.made) {
@@ -221,21 +223,21 @@ static hn_status create_shape(cache *c, const hni_conv *g, const hni_onednn_shap
 }
 
 /* A shape that was free, made if there is none. Shorter runs keep their weights in the order of whole ones, since both
- * take part in one call.                                                                                              */
+ * take part in one call: a run of as many images beside other whole ones is another shape, whose order may be another.  */
 static hn_status take(cache *c, const hni_conv *g, int64_t images, hni_onednn_shape **out)
 {
     const int64_t whole_images = hni_conv_part_images(g);
     hni_conv run = *g;
     run.images = images;
-    if ((*out = find(c, &run, true)) == NULL) {
+    if ((*out = find(c, &run, whole_images, true)) == NULL) {
         run.images = whole_images;
-        hni_onednn_shape *whole = find(c, &run, false);
+        hni_onednn_shape *whole = find(c, &run, whole_images, false);
         if (whole == NULL)
-            HNI_TRY(create_shape(c, &run, NULL, &whole));
+            HNI_TRY(create_shape(c, &run, whole_images, NULL, &whole));
         run.images = images;
         *out = whole;
         if (images != whole_images || whole->busy)
-            HNI_TRY(create_shape(c, &run, whole, out));
+            HNI_TRY(create_shape(c, &run, whole_images, whole, out));
     }
     (*out)->busy = true;
     return HN_OK;

@@ -94,10 +94,15 @@ hn_status hni_conv2d_prepare(const hni_conv2d *c, const char *kind, int32_t num_
                              size_t *bytes)
 {
     const hni_conv_engine *engine = hni_conv_engine_for(c->context, g);
+    const char *name = hn_engine_name(hn_context_engine(c->context));
     HNI_FAIL_IF(
-        engine == NULL, HN_E_UNSUPPORTED,
+        engine == NULL && g->dtype == HN_BF16, HN_E_UNSUPPORTED,
         "%s: the engine %s cannot compute in bf16 here; auto and direct can, and onednn on a CPU with AVX512-BF16",
-        kind, hn_engine_name(hn_context_engine(c->context)));
+        kind, name);
+    HNI_FAIL_IF(engine == NULL, HN_E_UNSUPPORTED,
+                "%s: the engine %s does not take images of %" PRId64 "x%" PRId64 " and %" PRId64 " to %" PRId64
+                " channels: the others do",
+                kind, name, g->height, g->width, g->in, g->out);
     HNI_TRY(engine->prepare(c->context, num_threads, g, bytes));
     const size_t bias = c->options.bias ? hni_bias_scratch_bytes(g->out) : 0;
     *bytes = *bytes > bias ? *bytes : bias;

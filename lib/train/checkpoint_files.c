@@ -117,9 +117,11 @@ static hn_status remove_oldest(const sweep *s, hni_place last, int64_t keep)
     hni_places places;
     hn_status status = hni_places_list(&places, s->context, s->function, s->directory);
     int64_t kept = 0;
-    for (int64_t i = 0; keep > 0 && i < places.count && status == HN_OK; ++i)
-        if (!later(places.place[i], last) && ++kept > keep)
-            status = remove_path(s, hni_checkpoint_path(s->context, s->directory, places.place[i]));
+    for (int64_t i = 0; keep > 0 && i < places.count; ++i)
+        if (!later(places.place[i], last) && ++kept > keep) { /* one that stays does not keep the others */
+            const hn_status one = remove_path(s, hni_checkpoint_path(s->context, s->directory, places.place[i]));
+            status = one < 0 ? one : status;
+        }
     hni_places_release(&places);
     return status;
 }
@@ -128,10 +130,14 @@ void hni_checkpoint_prune(hn_context *context, const char *function, const char 
                           int64_t keep)
 {
     sweep s = {context, function, directory};
-    hn_status status = remove_oldest(&s, last, keep);
+    char why[512] = "";
+    hn_status status = hni_directory_sync(function, directory); /* or the new one may be gone after a loss of power */
     if (status == HN_OK)
-        status = hni_directory_each(function, directory, remove_unfinished, &s);
+        status = remove_oldest(&s, last, keep);
     if (status < 0)
-        hni_log(context, HN_LOG_WARNING, "the new checkpoint is whole, but not all old ones are removed: %s",
-                hn_last_error());
+        snprintf(why, sizeof why, "%s", hn_last_error());
+    if (hni_directory_each(function, directory, remove_unfinished, &s) < 0 && why[0] == '\0')
+        snprintf(why, sizeof why, "%s", hn_last_error());
+    if (why[0] != '\0')
+        hni_log(context, HN_LOG_WARNING, "the new checkpoint is whole, but not all old ones are removed: %s", why);
 }

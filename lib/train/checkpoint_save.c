@@ -127,7 +127,8 @@ hn_status hn_checkpoint_save(const hn_training *training, const char *directory,
     static const char function[] = "hn_checkpoint_save";
     hn_training t;
     HNI_TRY(hni_checkpoint_training(&t, training, function));
-    HNI_FAIL_IF(directory == NULL, HN_E_ARG, "%s: directory is NULL", function);
+    HNI_FAIL_IF(directory == NULL || directory[0] == '\0', HN_E_ARG, "%s: directory is %s", function,
+                directory == NULL ? "NULL" : "empty");
     HNI_FAIL_IF(t.epoch < 0 || t.epoch > HNI_CHECKPOINT_MOST || t.step < 0 || t.step > HNI_CHECKPOINT_MOST, HN_E_ARG,
                 "%s: epoch is %" PRId64 ", step %" PRId64 "; both must be in [0, 10^18)", function, t.epoch, t.step);
     HNI_FAIL_IF(keep < 0, HN_E_ARG, "%s: keep is %" PRId64 "; it must not be negative", function, keep);

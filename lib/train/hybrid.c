@@ -4,9 +4,11 @@
 #include "base/memory.h"
 #include "base/options.h"
 #include "layer/layer.h"
+#include "loss/loss.h"
 
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 void hn_hybrid_options_init(hn_hybrid_options *options, size_t struct_size)
@@ -53,6 +55,12 @@ static hn_status create_branch(const hn_hybrid *h, hni_branch *branch, const cha
         HNI_FAIL_IF(desc->dim[desc->ndim - 1] != output.dim[1], HN_E_SHAPE,
                     "hn_hybrid_create: the %s puts out %" PRId64 " columns; the loss's %s have %" PRId64, name,
                     output.dim[1], param.name, desc->dim[desc->ndim - 1]);
+    }
+    size_t bytes;
+    char why[512];
+    if (branch->loss->kind->scratch(branch->loss, 1, output.dim[1], &bytes) < 0) { /* what has no parameters, too */
+        snprintf(why, sizeof why, "%s", hn_last_error());
+        return hni_fail(HN_E_SHAPE, "hn_hybrid_create: the %s's loss does not take its output: %s", name, why);
     }
     HNI_TRY(hn_exec_create(&branch->train, h->context, branch->head, features, HN_MODE_TRAIN));
     output.dim[0] = h->rows;

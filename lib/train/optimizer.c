@@ -88,6 +88,10 @@ hn_status hn_optimizer_add(hn_optimizer *optimizer, const hn_param *param)
     HNI_FAIL_IF(!hni_desc_equal(&param->value->desc, &param->grad->desc) || param->value->desc.dtype != HN_F32,
                 HN_E_SHAPE, "hn_optimizer_add: value and gradient of %s are not f32 of one shape",
                 param->name != NULL ? param->name : "the parameter");
+    for (int64_t i = 0; i < optimizer->count; ++i)
+        HNI_FAIL_IF(optimizer->slots[i].value == param->value || optimizer->slots[i].grad == param->grad, HN_E_ARG,
+                    "hn_optimizer_add: %s, or its gradient, is there already",
+                    param->name != NULL ? param->name : "the parameter");
     slot *slots = hni_grow(optimizer->context, optimizer->slots, &optimizer->capacity, optimizer->count, 1,
                            sizeof *slots, "hn_optimizer_add");
     if (slots == NULL)
