@@ -47,7 +47,8 @@ static void print_help(void)
          "  train_hybrid --dataset cifar10 --data cifar-10-batches-bin --save weights.safetensors");
     option_table_help(option_rows, option_row_count, stdout);
     puts("\nEnds with 0; 1 if something failed, 2 for options that cannot be, 130 when stopped by Ctrl-C or\n"
-         "SIGTERM; a sentence on stderr says what. (--eval-only is killed by them.) There may be at most 10000 classes.");
+         "SIGTERM; a sentence on stderr says what. (--eval-only is killed by them.) There may be at most 10000 "
+         "classes.");
 }
 
 const struct method *options_method(const struct options *options)

@@ -138,7 +138,11 @@ static int refuse_one_file(const struct options *o)
 {
     const struct {
         const char *name, *path;
-    } rows[] = {{"save", o->save}, {"export", o->export_to}, {"features", o->features}, {"log", o->log}, {"checkpoint", o->checkpoint}};
+    } rows[] = {{"save", o->save},
+                {"export", o->export_to},
+                {"features", o->features},
+                {"log", o->log},
+                {"checkpoint", o->checkpoint}};
     for (size_t i = 1; i < sizeof rows / sizeof rows[0]; ++i)
         for (size_t j = 0; j < i; ++j)
             if (options_same_file(rows[i].path, rows[j].path)) {

@@ -15,7 +15,9 @@ int run_fail(struct run *run, hn_status status, const char *hint)
 {
     progress_clear(&run->progress);
     complain("%s", hn_last_error());
-    fprintf(stderr, "  %s\n", status == HN_E_NOMEM ? "not enough memory: try a smaller --batch, --queue, --projection-hidden or --projection-out" : hint);
+    if (status == HN_E_NOMEM)
+        hint = "not enough memory: try a smaller --batch, --queue, --projection-hidden or --projection-out";
+    fprintf(stderr, "  %s\n", hint);
     return FAILED;
 }
 

@@ -210,7 +210,16 @@ echo precious >page.html.part0
 mkdir -p other
 cp ce.log other
 "$program" --output page.html ce.log other/ce.log || fail "two logs of one name: status $?"
-grep -q '<th scope="row">other/ce' page.html || fail "two logs of one name are not told apart"
+grep -q '>ce.log</th>' page.html || fail "two logs of one name are not told apart"
+cp ce.log ce.jsonl
+"$program" --output page.html ce.log ce.jsonl ./ce.log || fail "three logs of one name: status $?"
+for name in ce ce.jsonl ce.log; do
+    grep -q ">$name</th>" page.html || fail "no run is called $name"
+done
+echo '{"event":"start","eval_only":true,"epochs":200}' >eval.log
+echo '{"event":"result","top1":50.0}' >>eval.log
+"$program" --output page.html eval.log || fail "a log of --eval-only: status $?"
+! grep -q '0 of 200' page.html || fail "a log of --eval-only is said to have 0 of 200 epochs"
 "$program" --output no-directory/x.html ce.log >output 2>&1 && fail "a page in no directory"
 "$train" --help | grep -q -e "^  --features FILE" || fail "train_hybrid --help does not name --features"
 grep -qF 'no-directory/x.html" cannot be written' output || fail "no-directory: $(cat output)"

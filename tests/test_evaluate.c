@@ -38,7 +38,7 @@ static void train(hn_hybrid *h, hn_loader *loader)
     for (int k = 0; k < 45; ++k) {
         hn_batch batch = {.struct_size = sizeof batch};
         const hn_status status = hn_loader_next(loader, &batch);
-        hnt_ok(status);
+        ck_assert(status == HN_OK || status == HN_END);
         if (status == HN_OK)
             hnt_ok(hn_hybrid_step(h, NULL, &batch, 0.0, 0.05, NULL));
     }
@@ -52,7 +52,7 @@ static void count(hn_hybrid *h, const set *s, int64_t counts[CLASSES * CLASSES])
         float logits[BATCH * CLASSES];
         hn_matf matrix = {logits, BATCH, CLASSES, CLASSES};
         const hn_status status = hn_loader_next(s->loader, &batch);
-        hnt_ok(status);
+        ck_assert(status == HN_OK || status == HN_END);
         if (status == HN_END)
             return;
         ck_assert_int_eq(batch.n, BATCH);

@@ -114,7 +114,7 @@ START_TEST(not_in_order)
     char *wide = hnt_alloc(size + 1);
     memset(wide, 'x', size);
     memcpy(wide, "{\"a\":[\"", 7);
-    hnt_fails(scan(context, path, wide, &got), HN_E_FORMAT, "longer than a million");
+    hnt_fails(scan(context, path, wide, &got), HN_E_FORMAT, "longer than 1 MiB");
     free(wide);
     hnt_write_file(path, "{\"a\":[1],\"bb\":[]}", 17);
     memset(&got, 0, sizeof got);

@@ -278,6 +278,8 @@ START_TEST(call_struct_sizes)
     c.later = 5;
     hnt_fails(hn_layer_forward(layer, &c.call), HN_E_VERSION, "hn_layer_forward: the struct uses a field");
     hnt_fails(hn_layer_backward(layer, &c.call), HN_E_VERSION, "hn_layer_backward: the struct uses a field");
+    c.call.struct_size = sizeof(void *); /* of the pointer, by mistake */
+    hnt_fails(hn_layer_forward(layer, &c.call), HN_E_ARG, "the call's struct_size is 8");
     c.call.struct_size = offsetof(hn_layer_call, again);
     hnt_ok(hn_layer_forward(layer, &c.call));
     ck_assert_int_eq(o.again, 0);

@@ -167,8 +167,8 @@ static int write_page(const char *path, const struct page *page)
         return FAILED;
     const bool plain = lstat(path, &info) != 0 || S_ISREG(info.st_mode);
     FILE *made = plain ? open_beside(path, beside, sizeof beside) : NULL;
-    const bool written =
-        made != NULL ? write_out(made, text, size) && rename(beside, path) == 0 : write_out(fopen(path, "wb"), text, size);
+    const bool written = made != NULL ? write_out(made, text, size) && rename(beside, path) == 0
+                                      : write_out(fopen(path, "wb"), text, size);
     if (!written) {
         complain("the page \"%s\" cannot be written: %s", path, strerror(errno));
         if (made != NULL)

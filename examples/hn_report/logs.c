@@ -10,6 +10,8 @@
 #include <string.h>
 
 static const size_t file_bytes_max = (size_t)1 << 28;
+enum { LABEL = 200 }; /* room for the name of a log */
+
 static const double number_max = 1e100; /* beyond, differences might overflow */
 
 /* What one file adds. */
@@ -104,7 +106,8 @@ static int add_row(struct log_rows *rows, const json_t *event, double at)
 /* Where a step ends, in epochs. */
 static double end_of_step(const json_t *event)
 {
-    const double epoch = log_number(json_object_get(event, "epoch")), steps = log_number(json_object_get(event, "steps"));
+    const double epoch = log_number(json_object_get(event, "epoch")),
+                 steps = log_number(json_object_get(event, "steps"));
     return steps > 0.0 ? epoch - 1.0 + log_number(json_object_get(event, "step")) / steps : NAN;
 }
 
@@ -253,15 +256,26 @@ static bool is_taken(const struct logs *logs, const char *name, size_t length)
     return false;
 }
 
+/* The file's name without its ending, of that length; where that is taken with the ending, or with the directory, too, or
+ * with a number.                                                                                                       */
+static void unique_name(const struct logs *logs, const char *path, const char *name, size_t length, char unique[LABEL])
+{
+    const size_t size = strlen(path);
+    snprintf(unique, LABEL, "%.*s", (int)length, name);
+    if (is_taken(logs, unique, strlen(unique)))
+        snprintf(unique, LABEL, "%s", name);
+    if (is_taken(logs, unique, strlen(unique))) /* of a long one the end */
+        snprintf(unique, LABEL, "%s", path + (size < LABEL ? 0 : size - LABEL + 1));
+    for (int i = 2; is_taken(logs, unique, strlen(unique)); ++i)
+        snprintf(unique, LABEL, "%.*s (%d)", (int)(length < LABEL - 20 ? length : LABEL - 20), name, i);
+}
+
 int logs_read(struct logs *logs, const char *path)
 {
     const char *slash = strrchr(path, '/'), *name = slash == NULL ? path : slash + 1, *dot = strrchr(name, '.');
-    size_t length = dot == NULL || dot == name ? strlen(name) : (size_t)(dot - name);
-    if (is_taken(logs, name, length)) { /* of two in different directories: with the directory */
-        length += (size_t)(name - path);
-        name = path;
-    }
-    struct reading r = {logs, path, name, length < 200 ? (int)length : 200, logs->count, NULL, 0};
+    char unique[LABEL];
+    unique_name(logs, path, name, dot == NULL || dot == name ? strlen(name) : (size_t)(dot - name), unique);
+    struct reading r = {logs, path, unique, (int)strlen(unique), logs->count, NULL, 0};
     if (logs->seeds == NULL)
         logs->seeds = json_array();
     if (logs->notes == NULL)

@@ -37,10 +37,10 @@ struct logs {
 int logs_read(struct logs *logs, const char *path);
 void logs_free(struct logs *logs);
 
-/* A value of the last event with scores or, if that has none, of the start: NAN or NULL when neither has it. */
 /* A number that can be drawn: NaN for what is none, or is beyond 1e100. */
 double log_number(const json_t *value);
 
+/* A value of the last event with scores or, if that has none, of the start: NAN or NULL when neither has it. */
 double trial_number(const struct trial *trial, const char *key);
 const char *trial_text(const struct trial *trial, const char *key);
 const json_t *trial_list(const struct trial *trial, const char *key);

@@ -89,8 +89,8 @@ static void tick_label(FILE *out, const struct axis *axis, double value, double 
 double plot_x(const struct plot *p, double value)
 {
     const struct axis *a = &p->x;
-    const double share =
-        a->logarithmic ? (log(value) - log(a->least)) / (log(a->most) - log(a->least)) : (value - a->least) / (a->most - a->least);
+    const double share = a->logarithmic ? (log(value) - log(a->least)) / (log(a->most) - log(a->least))
+                                        : (value - a->least) / (a->most - a->least);
     return p->left + share * (p->right - p->left);
 }
 

@@ -5,6 +5,7 @@
 #include "text.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <string.h>
 
 /* ---- cells ------------------------------------------------------------------------------------------------------- */
@@ -101,8 +102,9 @@ static void epochs_cell(FILE *out, const struct trial *trial)
 {
     const double planned = trial_number(trial, "epochs");
     const double done = trial->epochs.count > 0 ? trial->epochs.row[trial->epochs.count - 1].at : 0.0;
-    if (done == planned) {
-        number_cell(out, "%.0f", planned, false);
+    const bool trained = trial->epochs.count > 0 || trial->result == NULL; /* else it is a test alone */
+    if (done == planned || !trained) {
+        number_cell(out, "%.0f", trained ? planned : NAN, false);
         return;
     }
     fprintf(out, "<td>%.0f of ", done);

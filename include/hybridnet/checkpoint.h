@@ -35,7 +35,8 @@ HN_BEGIN_DECLS
 
 /* Writes a checkpoint, between two steps, and then removes from the directory the oldest of those not later than this one
  * beyond the `keep` newest (0: all stay), and what writers that were killed have left. Later ones (of a training that was not
- * gone on with) stay. What cannot be removed is a warning in the context's log.
+ * gone on with) stay. What cannot be removed is a warning in the context's log, and nothing is while the directory
+ * cannot be synced.
  *   directory  must be there
  *   metadata   [count], text to be kept; keys must not begin with "hybridnet." nor be format, producer or version
  * HN_E_NONFINITE where a parameter or buffer is not finite: a training that has diverged does not push out checkpoints from

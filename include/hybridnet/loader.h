@@ -50,8 +50,8 @@ HN_BEGIN_DECLS
 /* Fills the struct with its defaults; struct_size: sizeof *options. NULL is ignored. */
 HN_API void hn_loader_options_init(hn_loader_options *options, size_t struct_size);
 
-/* A loader at epoch 0. Retains dataset; takes ownership of sampler on HN_OK. HN_E_ARG, HN_E_SHAPE (a batch that is
- * too large to address), HN_E_NOMEM, HN_E_STATE (a thread could not be started).                                      */
+/* A loader at epoch 0. Retains dataset; takes ownership of sampler on HN_OK. HN_E_ARG (also for a sampler that has an owner),
+ * HN_E_SHAPE (views of a batch that are too large to address), HN_E_NOMEM, HN_E_STATE (a thread could not be started). */
 HN_API HN_MUST_CHECK hn_status hn_loader_create(hn_loader **out, hn_context *context, hn_dataset *dataset,
                                                 hn_sampler *sampler, const hn_loader_options *options);
 

@@ -51,8 +51,8 @@ hni_part hni_augment_part(const hni_augment *a, const hni_choice *choice, int32_
 /* Bytes of scratch for images of this size or of a fraction of it; 0 if none is needed. */
 size_t hni_augment_scratch(const hni_augment *a, int32_t height, int32_t width, int32_t channels);
 
-/* Applies the choice to a picture. out: the output's height x width x channels floats. scratch: 64-byte aligned, hni_augment_scratch of the
- * picture's size.                                                                                                    */
+/* Applies the choice to a picture. out: the output's height x width x channels floats. scratch: 64-byte aligned,
+ * hni_augment_scratch of the picture's size.                                                                         */
 void hni_augment_render(const hni_augment *a, const hni_choice *choice, const hni_picture *picture, void *scratch,
                         float *out);
 

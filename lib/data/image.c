@@ -120,6 +120,7 @@ hn_status hni_image_load_in(hni_image *image, const char *directory, const char 
     image->format = 0;
     image->file_bytes = 0;
     image->height = image->width = image->full_height = image->full_width = 0;
+    image->unbuilt = false;
     HNI_TRY(set_name(image, directory, path));
     HNI_TRY(hni_file_open(&file, image->context, image->function, image->name));
     hn_status status = read_content(image, file);

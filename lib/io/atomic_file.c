@@ -35,8 +35,8 @@ static void release(hni_atomic_file *f)
     hni_release(f->context, f, sizeof *f);
 }
 
-/* A new file beside path, of a name that is cut where it would be too long. Not mkstemp: that makes it private, and what the process' umask allows could only be found out
- * by changing it for all threads; open applies it.                                                                       */
+/* A new file beside path, of a name that is cut where it would be too long. Not mkstemp: that makes it private, and what
+ * the process' umask allows could only be found out by changing it for all threads; open applies it.                     */
 static int create_beside(hni_atomic_file *f)
 {
     const char *slash = strrchr(f->path, '/'), *name = slash == NULL ? f->path : slash + 1;

@@ -40,8 +40,10 @@ hn_status hni_directory_sync(const char *function, const char *path)
         error = fsync(descriptor) == 0 ? 0 : errno;
     while (error == EINTR);
     (void)close(descriptor);
-    if (error == 0 || error == EINVAL || error == ENOTSUP || error == EOPNOTSUPP || error == EROFS)
-        return HN_OK;
+    static const int not_done_here[] = {0, EINVAL, EBADF, ENOSYS, ENOTSUP, EOPNOTSUPP, EROFS};
+    for (size_t i = 0; i < sizeof not_done_here / sizeof not_done_here[0]; ++i)
+        if (error == not_done_here[i])
+            return HN_OK;
     return hni_fail_errno(function, "sync the directory", path, error);
 }
 

@@ -96,7 +96,7 @@ hn_status hni_conv2d_prepare(const hni_conv2d *c, const char *kind, int32_t num_
     const hni_conv_engine *engine = hni_conv_engine_for(c->context, g);
     const char *name = hn_engine_name(hn_context_engine(c->context));
     HNI_FAIL_IF(
-        engine == NULL && g->dtype == HN_BF16, HN_E_UNSUPPORTED,
+        engine == NULL && !hn_engine_supports(hn_context_engine(c->context), g->dtype), HN_E_UNSUPPORTED,
         "%s: the engine %s cannot compute in bf16 here; auto and direct can, and onednn on a CPU with AVX512-BF16",
         kind, name);
     HNI_FAIL_IF(engine == NULL, HN_E_UNSUPPORTED,

@@ -79,6 +79,8 @@ static hn_status traced(const hn_layer *layer, const hn_layer_call *call, int32_
 static hn_status pass(const hn_layer *layer, const hn_layer_call *call, int32_t which, const char *function)
 {
     HNI_FAIL_IF(layer == NULL || call == NULL, HN_E_ARG, "%s: %s is NULL", function, layer == NULL ? "layer" : "call");
+    HNI_FAIL_IF(call->struct_size < offsetof(hn_layer_call, addend), HN_E_ARG,
+                "%s: the call's struct_size is %zu; set it to sizeof(hn_layer_call)", function, call->struct_size);
     hn_layer_call full = {.struct_size = sizeof full};
     HNI_TRY(hni_options_read(&full, sizeof full, call, function));
     const bool watched = full.context != NULL && full.context->trace != NULL; /* one made by hand may lack a context */

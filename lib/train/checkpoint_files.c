@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { NAME_BYTES = 96, DIGITS = 8, MOST_DIGITS = 18 };
+enum { NAME_BYTES = 96, DIGITS = 8, MOST_DIGITS = 18, WHY = 512 };
 
 /* As atomic_file.c names what it has not finished. */
 static const char begin[] = "checkpoint-", end[] = ".safetensors", unfinished[] = ".tmp-";
@@ -91,7 +91,14 @@ void hni_places_release(hni_places *places)
 typedef struct sweep {
     hn_context *context;
     const char *function, *directory;
+    char *why; /* [WHY], the first failure; empty: none */
 } sweep;
+
+static void note(const sweep *s, hn_status status)
+{
+    if (status < 0 && s->why[0] == '\0')
+        snprintf(s->why, WHY, "%s", hn_last_error());
+}
 
 static hn_status remove_path(const sweep *s, char *path)
 {
@@ -109,7 +116,9 @@ static hn_status remove_unfinished(void *user, const char *name)
     const char *rest = rest_of(name, &place);
     if (rest == NULL || strncmp(rest, unfinished, sizeof unfinished - 1) != 0)
         return HN_OK;
-    return remove_path(s, hni_path_join(s->context, s->directory, name));
+    note(s,
+         remove_path(s, hni_path_join(s->context, s->directory, name))); /* one that stays does not keep the others */
+    return HN_OK;
 }
 
 static hn_status remove_oldest(const sweep *s, hni_place last, int64_t keep)
@@ -117,11 +126,9 @@ static hn_status remove_oldest(const sweep *s, hni_place last, int64_t keep)
     hni_places places;
     hn_status status = hni_places_list(&places, s->context, s->function, s->directory);
     int64_t kept = 0;
-    for (int64_t i = 0; keep > 0 && i < places.count; ++i)
-        if (!later(places.place[i], last) && ++kept > keep) { /* one that stays does not keep the others */
-            const hn_status one = remove_path(s, hni_checkpoint_path(s->context, s->directory, places.place[i]));
-            status = one < 0 ? one : status;
-        }
+    for (int64_t i = 0; i < places.count; ++i)
+        if (!later(places.place[i], last) && ++kept > keep)
+            note(s, remove_path(s, hni_checkpoint_path(s->context, s->directory, places.place[i])));
     hni_places_release(&places);
     return status;
 }
@@ -129,15 +136,13 @@ static hn_status remove_oldest(const sweep *s, hni_place last, int64_t keep)
 void hni_checkpoint_prune(hn_context *context, const char *function, const char *directory, hni_place last,
                           int64_t keep)
 {
-    sweep s = {context, function, directory};
-    char why[512] = "";
-    hn_status status = hni_directory_sync(function, directory); /* or the new one may be gone after a loss of power */
-    if (status == HN_OK)
-        status = remove_oldest(&s, last, keep);
-    if (status < 0)
-        snprintf(why, sizeof why, "%s", hn_last_error());
-    if (hni_directory_each(function, directory, remove_unfinished, &s) < 0 && why[0] == '\0')
-        snprintf(why, sizeof why, "%s", hn_last_error());
+    char why[WHY] = "";
+    sweep s = {context, function, directory, why};
+    if (keep > 0) { /* not before the new one is sure to be there after a loss of power, too */
+        hn_status status = hni_directory_sync(function, directory);
+        note(&s, status == HN_OK ? remove_oldest(&s, last, keep) : status);
+    }
+    note(&s, hni_directory_each(function, directory, remove_unfinished, &s));
     if (why[0] != '\0')
         hni_log(context, HN_LOG_WARNING, "the new checkpoint is whole, but not all old ones are removed: %s", why);
 }
