@@ -58,8 +58,7 @@ static hn_status create_paco(hn_loss **out, hn_context *context, const struct op
     hn_loss_paco_options_init(&paco, sizeof paco);
     paco.temperature = (float)o->temperature;
     paco.reduction = o->reduction;
-    paco.logit_temperature =
-        (float)o->temperature; /* the centres' logits are products of unit rows, as the keys' are */
+    paco.logit_temperature = (float)o->temperature; /* the centres begin as unit rows, as the keys are */
     return hn_loss_create_paco(out, context, data->classes, dim, data->counts, &paco, o->queue);
 }
 

@@ -73,8 +73,8 @@ const struct option_row option_rows[] = {
     {"classifier-sampler", OPTION_CHOICE, AT(classifier_sampler), "auto", 0, 0,
      "auto|instance|balanced|balanced-random|square-root|progressive|reversed",
      "how the classifier branch draws its images; auto: as the method does; a loss\n"
-     "that makes up for the classes' sizes needs instance, which auto is not in the\n"
-     "hybrid methods and ce-rs"},
+     "that makes up for the classes' sizes goes with instance, square-root and\n"
+     "progressive, of which auto is none in the hybrid methods and ce-rs"},
     {"feature-sampler", OPTION_CHOICE, AT(feature_sampler), "instance", 0, 0,
      "instance|balanced|balanced-random|square-root|progressive|reversed", "how the feature branch draws its images"},
     {"augmentation", OPTION_CHOICE, AT(augmentation), "plain", 0, 0, "plain|sim|autoaugment|randaugment|resized",
@@ -93,9 +93,11 @@ const struct option_row option_rows[] = {
      "how alpha, the weight of the feature branch, goes with the epochs"},
     {"alpha", OPTION_REAL, AT(alpha), "0.5", 0, 1, "A", "its value for --transition fixed"},
     {"separate-at", OPTION_REAL, AT(separate_at), "0.6", 0, 1, "SHARE",
-     "the share of the epochs after which --transition separate goes from 1 to 0"},
+     "the share of the epochs after which --transition separate goes from 1 to 0\n"
+     "(one epoch earlier with --alpha-origin 1)"},
     {"alpha-origin", OPTION_INTEGER, AT(alpha_origin), "0", 0, 1, "N",
-     "number of the first epoch in alpha's formula: 0 starts at alpha 1,\n1 ends at alpha 0"},
+     "number of the first epoch in alpha's formula: with 0 parabolic, linear and\n"
+     "cosine start at alpha 1, with 1 they end at 0; parabolic-increase starts at 0\nor ends at 1"},
     {"statistics", OPTION_CHOICE, AT(statistics), "both", 0, 0, "both|classifier",
      "whose batches the batch norms' running statistics follow, which the test\n"
      "images are normalised by: both branches' or the classifier's alone"},

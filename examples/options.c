@@ -140,9 +140,12 @@ static int add_recipe(struct options *o, const struct options *asked, int argc, 
     if (code == 0)
         code = option_table_parse(option_rows, option_row_count, &whole, argc, argv);
     const double ratio = (double)whole.epochs / (double)epochs;
+    const int64_t recipe_drw = o->drw_epoch;
     o->drw_epoch = o->drw_epoch == 0 ? before.drw_epoch : (int64_t)floor((double)o->drw_epoch * ratio + 0.5);
     if (o->drw_epoch >= whole.epochs && ratio < 1.0) /* moved, it stays within the training */
         o->drw_epoch = whole.epochs - 1;
+    if (o->drw_epoch < 1 && recipe_drw > 0 && whole.epochs > 1) /* 0 would be never */
+        o->drw_epoch = 1;
     o->warmup = isnan(o->warmup) ? before.warmup : o->warmup * ratio;
     for (int32_t i = 0; i < o->milestones.count; ++i)
         o->milestones.value[i] *= ratio;

@@ -80,10 +80,11 @@ static const char *balances(const struct options *o)
     }
 }
 
-/* The classifier's sampler, if it draws rare classes as often as the others, or more often; else NULL. */
-static const char *draws_alike(const struct options *o)
+/* A sampler that draws rare classes as often as the others, or more often; NULL for others, also for those that only lean
+ * that way, or come to it.                                                                                              */
+static const char *draws_alike(int64_t sampler)
 {
-    switch (o->classifier_sampler - 1) {
+    switch (sampler) {
     case HN_SAMPLER_CLASS_BALANCED:
         return "balanced";
     case HN_SAMPLER_CLASS_BALANCED_RANDOM:
@@ -96,15 +97,23 @@ static const char *draws_alike(const struct options *o)
 }
 
 /* Such batches have no prior, or another, than the training set whose prior the loss takes off: rare classes would be
- * favoured by the imbalance. A training that was begun so goes on.                                                      */
+ * favoured. A training that was begun so goes on.                                                                       */
 static int refuse_double_balance(const struct options *o)
 {
-    const char *sampler = draws_alike(o), *loss = balances(o);
-    if (sampler == NULL || (loss == NULL && o->drw_epoch == 0) || o->eval_only || o->resumed)
+    const char *classifier = draws_alike(o->classifier_sampler - 1), *feature = draws_alike(o->feature_sampler);
+    const char *loss = balances(o);
+    const bool prior = o->feature_loss == FEATURE_PACO || o->feature_loss == FEATURE_PROCO;
+    if (o->eval_only || o->resumed)
         return 0;
-    complain("%s%s makes up for the classes' sizes, and so does the classifier's sampler, %s; use --classifier-sampler "
-             "instance",
-             loss != NULL ? "--classifier-loss " : "--drw-epoch", loss != NULL ? loss : "", sampler);
+    if (classifier != NULL && (loss != NULL || o->drw_epoch > 0))
+        complain("%s%s makes up for the classes' sizes, and so does the classifier's sampler, %s; use "
+                 "--classifier-sampler instance",
+                 loss != NULL ? "--classifier-loss " : "--drw-epoch", loss != NULL ? loss : "", classifier);
+    else if (feature != NULL && prior)
+        complain("--feature-loss %s makes up for the classes' sizes, and so does --feature-sampler %s; use instance",
+                 o->feature_loss == FEATURE_PACO ? "paco" : "proco", feature);
+    else
+        return 0;
     return -1;
 }
 

@@ -60,6 +60,12 @@ ln -s one alias
 refused 2 "--log is alias, which is also --save" --method ce --save one --log alias
 [ ! -s one ] || fail "a file of two options was written"
 rm one alias
+for sampler in balanced balanced-random reversed; do
+    refused 2 "the classifier's sampler, $sampler" --method ce --classifier-loss balanced-softmax --classifier-sampler $sampler
+    refused 2 "--feature-sampler $sampler; use instance" --method hybrid-sc --feature-loss paco --feature-sampler $sampler
+done
+printf 'dataset = synthetic\nepochs = 10\ndrw-epoch = 1\nmethod = ce\nclassifier-loss = ldam\n' >drw.recipe
+"$train" --recipe drw.recipe --epochs 4 --print-recipe | grep -qx "drw-epoch = 1" || fail "a moved drw-epoch became 0, never"
 refused 2 "--log is ./one, which is also --save" --method ce --save one --log ./one
 refused 2 "--checkpoint is one, which is also --export" --method ce --export "$PWD/one" --checkpoint one
 [ ! -e one ] || fail "a file of two options was made"

@@ -229,6 +229,8 @@ START_TEST(sampler_beyond_the_dataset)
         hnt_ok(hnt_loader_dataset(&dataset, context, &source));
         hnt_ok(hn_sampler_create(&sampler, context, HN_SAMPLER_INSTANCE_BALANCED, labels, 500, 1, NULL));
         hnt_ok(hn_loader_create(&l, context, dataset, sampler, &o));
+        hn_loader *second = NULL;
+        hnt_fails(hn_loader_create(&second, context, dataset, sampler, &o), HN_E_ARG, "is another loader's already");
         hn_batch b;
         hnt_fails(hnt_loader_next(l, &b), HN_E_ARG, "is not in [0, 53)");
         hn_loader_destroy(l);

@@ -81,6 +81,8 @@ HN_API HN_MUST_CHECK hn_status hn_hybrid_init_params(hn_hybrid *hybrid, const hn
  * gradient. Nothing is allocated once the losses' scratch has grown to the batch (and the
  * engine onednn has seen its number of rows). losses may be NULL; losses->struct_size
  * is the caller's to set.
+ * A batch may also be the caller's own: images f32 N x H x W x C, labels [N], n the images of which these are N / n views;
+ * index may be NULL.
  * HN_E_NONFINITE if what a head puts out is not finite (the sentence names branch, row and image), or a loss, or a gradient
  * (the parameter). On any failure no parameter, momentum or running statistic has changed: a batch can be left out. A loss
  * with a queue or statistics of classes may have taken its rows, which were finite.                                     */

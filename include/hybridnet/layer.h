@@ -17,8 +17,8 @@ enum {
     HN_MODE_TRAIN = 1
 };
 
-/* What a layer needs for one input shape; filled by its plan function. It never grows: hn_layer_plan_call fills all of it
- * without asking how long the caller's is.                                                                              */
+/* What a layer needs for one input shape; filled by its plan function, which gets it zeroed but for struct_size. It never
+ * grows: hn_layer_plan_call fills all of it without asking how long the caller's is.                                    */
 typedef struct hn_layer_plan {
     size_t struct_size;
     hn_desc output;         /* of y                                                                           */
@@ -98,14 +98,17 @@ HN_BEGIN_DECLS
  * the caller still does. HN_E_ARG if the table lacks kind, plan, forward or backward; HN_E_NOMEM.                      */
 HN_API HN_MUST_CHECK hn_status hn_layer_create(hn_layer **out, hn_context *context, const hn_layer_ops *ops, void *self);
 
-/* Adds a zeroed f32 parameter to a layer made by hn_layer_create, before the layer becomes a child. *value and *grad
- * are borrowed; grad NULL makes it a buffer (no gradient, not trained, but saved). name: letters, digits, '_', '.'.   */
+/* Adds a zeroed f32 parameter to a layer made by hn_layer_create, before the layer becomes a child (then HN_E_STATE). *value
+ * and *grad are borrowed; grad NULL makes it a buffer (no gradient, not trained, but saved). name: letters, digits, '_',
+ * '.'.                                                                                                                   */
 HN_API HN_MUST_CHECK hn_status hn_layer_add_param(hn_layer *layer, const char *name, const hn_desc *desc,
                                                   int32_t weight_decay, hn_tensor **value, hn_tensor **grad);
 
 /* Takes ownership of child (on HN_OK only) and lists its parameters as "NAME.PARAMETER" after those there are, or under
- * their own names if name is "". The child must be complete: parameters it gets later are not seen. HN_E_ARG for a
- * parameter name that exists already, and for a child that has an owner (a layer or a network) or that holds the layer.  */
+ * their own names if name is "". The child must be complete: neither parameters nor children can be added later. The layer
+ * must be one that runs its children: a sequential, or one of yours. A child goes with its owner and is not to be destroyed.
+ * HN_E_ARG for a parameter name that exists already, and for a child that has an owner (a layer or a network) or that holds
+ * the layer; HN_E_STATE for a layer that has an owner.                                                                   */
 HN_API HN_MUST_CHECK hn_status hn_layer_add_child(hn_layer *layer, const char *name, hn_layer *child);
 
 /* Draws initial values for all parameters, children included, from streams derived from rng and the children's order

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/options.h"
+#include "sample/sampler.h"
 
 #include <inttypes.h>
 
@@ -143,6 +144,7 @@ hn_status hn_loader_create(hn_loader **out, hn_context *context, hn_dataset *dat
                 : context == NULL ? "context"
                 : dataset == NULL ? "dataset"
                                   : "sampler");
+    HNI_FAIL_IF(*hni_sampler_owned(sampler), HN_E_ARG, "%s: the sampler is another loader's already", creator);
     HNI_TRY(hni_options_read(&o, sizeof o, options, creator));
     HNI_TRY(check_options(&o));
     hn_loader *l = hni_alloc(context, sizeof *l);
@@ -166,6 +168,7 @@ hn_status hn_loader_create(hn_loader **out, hn_context *context, hn_dataset *dat
         return status;
     }
     (void)hn_dataset_retain(dataset);
+    *hni_sampler_owned(sampler) = true;
     *out = l;
     return HN_OK;
 }

@@ -90,6 +90,8 @@ hn_status hn_layer_add_param(hn_layer *layer, const char *name, const hn_desc *d
                 layer == NULL  ? "layer"
                 : desc == NULL ? "desc"
                                : "value");
+    HNI_FAIL_IF(layer->owned, HN_E_STATE, "hn_layer_add_param: the %s has an owner, which would not see the parameter",
+                layer->ops.kind);
     HNI_TRY(check_name("hn_layer_add_param", name));
     HNI_FAIL_IF(name[0] == '\0', HN_E_ARG, "hn_layer_add_param: the name is empty");
     HNI_FAIL_IF(desc->dtype != HN_F32, HN_E_ARG, "hn_layer_add_param: %s is not f32", name);
@@ -156,6 +158,8 @@ hn_status hn_layer_add_child(hn_layer *layer, const char *name, hn_layer *child)
                 child->ops.kind);
     for (const hn_layer *above = layer->parent; above != NULL; above = above->parent)
         HNI_FAIL_IF(above == child, HN_E_ARG, "%s: the layer is inside of its child \"%s\"", function, name);
+    HNI_FAIL_IF(layer->owned, HN_E_STATE, "%s: the %s has an owner, which would not see the child", function,
+                layer->ops.kind);
     hn_layer **children = hni_grow(layer->context, layer->children, &layer->child_capacity, layer->child_count, 1,
                                    sizeof *children, function);
     if (children == NULL)

@@ -4,6 +4,8 @@
 
 #include <hybridnet/loss.h>
 
+#include <stdbool.h>
+
 /* One array of a loss's state beside its parameter: what a checkpoint must keep for training to go on with the same bits.
  * data is the loss's own; integers outside [least, most] are not taken back from a file.                                 */
 typedef struct hni_loss_array {
@@ -38,6 +40,7 @@ struct hn_loss {
     hn_scratch scratch;
     const char *param_name; /* of the learnable parameter, rows x dim unit vectors; NULL if there is none */
     hn_tensor *param, *param_grad;
+    bool owned; /* by a network */
 };
 
 /* A zeroed object of the kind. */

@@ -1,6 +1,6 @@
 /* Every draw is a function of (seed, epoch, position): seeking needs no replay. Kinds with replacement derive a stream a
  * draw; permutations are shuffled from a stream an epoch (or, class-aware, a class and pass) and kept.                  */
-#include <hybridnet/sampler.h>
+#include "sample/sampler.h"
 
 #include "base/error.h"
 #include "base/memory.h"
@@ -18,6 +18,7 @@ enum { WEIGHTED = -1 };
 
 struct hn_sampler {
     hn_context *context;
+    bool owned; /* by a loader */
     int32_t kind;
     hn_sampler_options options;
     int64_t length, epoch, position;
@@ -32,6 +33,11 @@ struct hn_sampler {
 };
 
 static const hn_sampler_options defaults = {.struct_size = sizeof defaults};
+
+bool *hni_sampler_owned(hn_sampler *sampler)
+{
+    return &sampler->owned;
+}
 
 void hn_sampler_options_init(hn_sampler_options *options, size_t struct_size)
 {

@@ -36,6 +36,10 @@ static hn_status check_parts(const hn_hybrid_parts *p)
                     i == 0   ? "backbone"
                     : i == 1 ? "classifier"
                              : "projection");
+    const hn_loss *losses[] = {p->classifier_loss, p->feature_loss};
+    for (int i = 0; i < 2; ++i)
+        HNI_FAIL_IF(losses[i] != NULL && losses[i]->owned, HN_E_ARG, "hn_hybrid_create: the %s has an owner already",
+                    i == 0 ? "classifier_loss" : "feature_loss");
     return HN_OK;
 }
 
@@ -175,9 +179,9 @@ hn_status hn_hybrid_create(hn_hybrid **out, hn_context *context, const hn_hybrid
         destroy_own(h);
         return status;
     }
-    h->backbone->owned = h->classifier.head->owned = true;
+    h->backbone->owned = h->classifier.head->owned = h->classifier.loss->owned = true;
     if (h->feature.head != NULL)
-        h->feature.head->owned = true;
+        h->feature.head->owned = h->feature.loss->owned = true;
     *out = h;
     return HN_OK;
 }

@@ -142,13 +142,19 @@ static hn_status check_batch(const hn_hybrid *h, const char *name, const hn_batc
 {
     char text[HNI_DESC_TEXT];
     HNI_FAIL_IF(batch == NULL || batch->images == NULL || batch->labels == NULL, HN_E_ARG,
-                "hn_hybrid_step: the %s branch has a weight, but no batch", name);
+                "hn_hybrid_step: the %s branch has a weight, but %s", name,
+                batch == NULL           ? "no batch"
+                : batch->images == NULL ? "its batch has no images"
+                                        : "its batch has no labels");
     const hn_desc *desc = &batch->images->desc;
     HNI_FAIL_IF(desc->ndim != 4 || desc->dim[0] < 1, HN_E_SHAPE,
                 "hn_hybrid_step: the %s batch is %s; it must be N x H x W x C", name, hni_desc_text(desc, text));
     HNI_FAIL_IF(desc->dim[0] > h->rows, HN_E_SHAPE,
                 "hn_hybrid_step: the %s batch has %" PRId64 " rows; the network was planned for %" PRId64, name,
                 desc->dim[0], h->rows);
+    HNI_FAIL_IF(batch->n > 0 && desc->dim[0] % batch->n != 0, HN_E_SHAPE,
+                "hn_hybrid_step: the %s batch has %" PRId64 " rows, which are no views of %" PRId64 " images", name,
+                desc->dim[0], batch->n);
     return HN_OK;
 }
 
