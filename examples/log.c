@@ -1,6 +1,7 @@
 /* log.c -- JSON Lines through jansson. */
 #include "log.h"
 
+#include "beginning.h"
 #include "option_table.h"
 
 #include <errno.h>
@@ -47,21 +48,6 @@ static const char *misfit(const char *path, struct log_part kept, uint64_t *hash
     return last != '\n' || (kept.hash != 0 && kept.hash != *hash) ? "it is not the log of this training" : NULL;
 }
 
-/* Whether a file is there, and not empty, that does not begin as a log does: somebody's, named by mistake. */
-static bool is_no_log(const char *path)
-{
-    static const char beginning[] = "{\"event\"";
-    char read[sizeof beginning] = "";
-    struct stat info;
-    if (stat(path, &info) != 0 || !S_ISREG(info.st_mode) || info.st_size == 0)
-        return false;
-    FILE *file = fopen(path, "rb");
-    const size_t size = file == NULL ? 0 : fread(read, 1, sizeof read - 1, file);
-    if (file != NULL)
-        (void)fclose(file);
-    return size < sizeof read - 1 || memcmp(read, beginning, size) != 0;
-}
-
 struct event_log *event_log_open(const char *path, struct log_part kept)
 {
     uint64_t hash = hash_of_nothing;
@@ -71,7 +57,7 @@ struct event_log *event_log_open(const char *path, struct log_part kept)
         complain("the log %s cannot be gone on with: %s; name a new --log", path, wrong);
         return NULL;
     }
-    if (kept.bytes == 0 && is_no_log(path)) {
+    if (kept.bytes == 0 && begins_otherwise(path, "{\"event\"")) {
         complain("the log is to be %s, where there is a file that is no log; name another with --log", path);
         return NULL;
     }

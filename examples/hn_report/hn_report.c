@@ -7,6 +7,8 @@
 #include "page.h"
 #include "text.h"
 
+#include "../beginning.h"
+
 #include <hybridnet.h>
 
 #include <errno.h>
@@ -16,7 +18,6 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -45,21 +46,6 @@ static const char help[] =
 struct options {
     const char *output, *title, *features;
 };
-
-/* Whether a file that is there would be lost: --output *.jsonl takes the first of the logs for the page. */
-static bool is_no_page(const char *path)
-{
-    static const char beginning[] = "<!doctype html";
-    char read[sizeof beginning] = "";
-    struct stat info;
-    if (stat(path, &info) != 0 || !S_ISREG(info.st_mode) || info.st_size == 0)
-        return false;
-    FILE *file = fopen(path, "rb");
-    const size_t size = file == NULL ? 0 : fread(read, 1, sizeof read - 1, file);
-    if (file != NULL)
-        (void)fclose(file);
-    return size < sizeof read - 1 || strncasecmp(read, beginning, size) != 0;
-}
 
 /* 0: go on with argv[optind]; 1: what was asked for has been printed; -1: bad usage, explained. */
 static int read_options(struct options *options, int argc, char **argv)
@@ -103,7 +89,7 @@ static int read_options(struct options *options, int argc, char **argv)
     }
     if (optind == argc)
         complain("no log was named; a run writes one with train_hybrid --log FILE");
-    else if (is_no_page(options->output))
+    else if (begins_otherwise(options->output, "<!doctype html")) /* --output *.jsonl takes the first of the logs */
         complain("the page is to be %s, where there is a file that is no page; name another with --output",
                  options->output);
     else
