@@ -67,9 +67,9 @@ HN_API void hn_hybrid_options_init(hn_hybrid_options *options, size_t struct_siz
 
 /* Puts the parts together: executors, optimizer over all parameters. On failure the parts stay the caller's.
  * Parameters are listed as the backbone's own names, "fc." + the classifier's, "projection." + the projection's, and the
- * losses' own ("prototypes", "centers"); two of one name are HN_E_ARG, and so is a layer or loss that is two of the parts, or a
- * layer that has an owner already. Heads put out f32 rows x width. HN_E_SHAPE if the parts do not fit each other, HN_E_ARG,
- * HN_E_NOMEM.                                                                                                           */
+ * losses' own ("prototypes", "centers"); two of one name are HN_E_ARG, and so is a layer or loss that is two of the parts or
+ * has an owner already. Heads put out f32 rows x width. HN_E_SHAPE if the parts do not fit each other, a loss and its
+ * branch's width among them, HN_E_ARG, HN_E_NOMEM.                                                                      */
 HN_API HN_MUST_CHECK hn_status hn_hybrid_create(hn_hybrid **out, hn_context *context, const hn_hybrid_parts *parts,
                                                 const hn_hybrid_options *options);
 
@@ -81,8 +81,8 @@ HN_API HN_MUST_CHECK hn_status hn_hybrid_init_params(hn_hybrid *hybrid, const hn
  * gradient. Nothing is allocated once the losses' scratch has grown to the batch (and the
  * engine onednn has seen its number of rows). losses may be NULL; losses->struct_size
  * is the caller's to set.
- * A batch may also be the caller's own: images f32 N x H x W x C, labels [N], n the images of which these are N / n views;
- * index may be NULL.
+ * A batch may also be the caller's own: images f32 N x H x W x C, labels [N], n the images of which these are N / n views
+ * (HN_E_SHAPE if n does not divide N; 0: not said); index may be NULL.
  * HN_E_NONFINITE if what a head puts out is not finite (the sentence names branch, row and image), or a loss, or a gradient
  * (the parameter). On any failure no parameter, momentum or running statistic has changed: a batch can be left out. A loss
  * with a queue or statistics of classes may have taken its rows, which were finite.                                     */
