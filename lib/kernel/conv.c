@@ -100,7 +100,7 @@ void hni_conv_visit_all(int32_t num_threads, const hni_conv *g, const hni_conv_v
 
 const hni_conv_engine *hni_conv_engine_at(int index)
 {
-    static const hni_conv_engine *const engines[] = {&hni_conv_cblas, &hni_conv_direct, &hni_conv_paired, ONEDNN};
+    static const hni_conv_engine *const engines[] = {&hni_conv_cblas, &hni_conv_winograd, &hni_conv_paired, ONEDNN};
     return index >= 0 && index < (int)(sizeof engines / sizeof engines[0]) ? engines[index] : NULL;
 }
 
@@ -108,16 +108,16 @@ const hni_conv_engine *hni_conv_engine_for(const hn_context *context, const hni_
 {
     enum { CHOICES = 4 };
     static const hni_conv_engine *const asked[][CHOICES] = {
-        [HN_ENGINE_AUTO] = {ONEDNN, &hni_conv_direct, &hni_conv_paired, &hni_conv_cblas},
+        [HN_ENGINE_AUTO] = {ONEDNN, &hni_conv_winograd, &hni_conv_paired, &hni_conv_cblas},
         [HN_ENGINE_CBLAS] = {&hni_conv_cblas},
-        [HN_ENGINE_DIRECT] = {&hni_conv_direct, &hni_conv_paired, &hni_conv_cblas},
+        [HN_ENGINE_DIRECT] = {&hni_conv_winograd, &hni_conv_paired, &hni_conv_cblas},
         [HN_ENGINE_ONEDNN] = {ONEDNN},
     };
     const int32_t engine = hn_context_engine(context);
     if (engine == HN_ENGINE_AUTO && hni_conv_paired_leads(context, g))
         return &hni_conv_paired;
-    if (engine == HN_ENGINE_AUTO && hni_conv_direct_leads(g))
-        return &hni_conv_direct;
+    if (engine == HN_ENGINE_AUTO && hni_conv_winograd_leads(g))
+        return &hni_conv_winograd;
     for (int i = 0; i < CHOICES; ++i)
         if (asked[engine][i] != NULL && asked[engine][i]->takes(g))
             return asked[engine][i];

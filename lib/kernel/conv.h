@@ -71,12 +71,13 @@ const hni_conv_engine *hni_conv_engine_for(const hn_context *context, const hni_
 /* All engines of this build; NULL from `index` = their number on. */
 const hni_conv_engine *hni_conv_engine_at(int index);
 
-/* cblas takes every geometry in f32, direct 3x3 with stride 1 and padding up to 2 in f32, paired every geometry in bf16;
- * onednn, which takes f32 and where the CPU multiplies it bf16, is there where HNI_HAVE_ONEDNN is defined.            */
-extern const hni_conv_engine hni_conv_cblas, hni_conv_direct, hni_conv_paired, hni_conv_onednn;
+/* cblas takes every geometry in f32, winograd 3x3 with stride 1 and padding up to 2 in f32, paired every geometry in bf16:
+ * these two are what is asked for as HN_ENGINE_DIRECT. onednn, which takes f32 and where the CPU multiplies it bf16, is
+ * there where HNI_HAVE_ONEDNN is defined.                                                                             */
+extern const hni_conv_engine hni_conv_cblas, hni_conv_winograd, hni_conv_paired, hni_conv_onednn;
 
 /* Whether it is the fastest here (bench/README.md). */
 bool hni_conv_paired_leads(const hn_context *context, const hni_conv *g);
-bool hni_conv_direct_leads(const hni_conv *g);
+bool hni_conv_winograd_leads(const hni_conv *g);
 
 #endif

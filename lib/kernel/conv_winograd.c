@@ -283,11 +283,11 @@ static hn_status backward(hn_context *context, int32_t num_threads, const hni_co
 
 /* With few channels the transforms cost more than the products save. Filters take 64 bytes for a pair of channels and are
  * read again for every few tiles: above 8 MiB, as from 512 channels to 512, they come from memory.                     */
-bool hni_conv_direct_leads(const hni_conv *g)
+bool hni_conv_winograd_leads(const hni_conv *g)
 {
     enum { CHANNELS = 8, WEIGHTS = 1 << 17 };
     return takes(g) && g->in >= CHANNELS && g->out >= CHANNELS && g->in * g->out <= WEIGHTS;
 }
 
-const hni_conv_engine hni_conv_direct = {
+const hni_conv_engine hni_conv_winograd = {
     .name = "direct", .takes = takes, .prepare = prepare, .forward = forward, .backward = backward};
