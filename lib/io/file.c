@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "io/gunzip.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,23 +11,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#ifdef HNI_HAVE_ZLIB
-#include <zlib.h>
-#endif
-
 enum { BUFFER_BYTES = 65536, ERRNO_TEXT = 128, MAGIC_BYTES = 2 };
 
 struct hni_file {
     hn_context *context;
     const char *function, *path;
     int descriptor;
-    bool compressed;
-    uint64_t size, done; /* bytes on disk; bytes of content handed out */
-    size_t next, filled; /* what of the buffer is not yet used          */
-#ifdef HNI_HAVE_ZLIB
-    z_stream stream;
-    bool finished; /* the last gzip member has ended */
-#endif
+    hni_gunzip *unpacker; /* NULL: the content is plain */
+    uint64_t size, done;  /* bytes on disk; bytes of content handed out */
+    size_t next, filled;  /* what of the buffer is not yet used          */
     unsigned char buffer[BUFFER_BYTES];
 };
 
@@ -92,91 +85,30 @@ static hn_status read_plain(hni_file *f, unsigned char *data, size_t size, size_
     return HN_OK;
 }
 
-#ifdef HNI_HAVE_ZLIB
-
-static void *zlib_alloc(void *context, unsigned items, unsigned bytes)
-{
-    size_t size;
-    return hni_size_mul(items, bytes, &size) ? hni_alloc_sized(context, size) : NULL;
-}
-
-static void zlib_release(void *context, void *ptr)
-{
-    hni_release_sized(context, ptr);
-}
-
-static hn_status fail_zlib(const hni_file *f, int code)
-{
-    if (code == Z_MEM_ERROR)
-        return hni_fail(HN_E_NOMEM, "%s: out of memory unpacking %s", f->function, f->path);
-    return hni_fail(HN_E_FORMAT, "%s: %s is broken gzip: %s", f->function, f->path,
-                    f->stream.msg != NULL ? f->stream.msg : "bad data");
-}
-
-static hn_status start_unpacking(hni_file *f)
-{
-    f->stream = (z_stream){.zalloc = zlib_alloc, .zfree = zlib_release, .opaque = f->context};
-    int code = inflateInit2(&f->stream, MAX_WBITS + 16); /* + 16: gzip, with its checksum */
-    return code == Z_OK ? HN_OK : fail_zlib(f, code);
-}
-
-static void stop_unpacking(hni_file *f)
-{
-    inflateEnd(&f->stream);
-}
-
 static hn_status read_gzip(hni_file *f, unsigned char *data, size_t size, size_t *got)
 {
-    z_stream *z = &f->stream;
     *got = 0;
-    while (*got < size && !f->finished) {
+    while (*got < size) {
         if (f->next == f->filled)
             HNI_TRY(refill(f));
-        HNI_FAIL_IF(f->filled == 0, HN_E_FORMAT, "%s: %s is truncated: the gzip data breaks off", f->function, f->path);
-        size_t room = size - *got, offered = f->filled - f->next;
-        z->next_in = f->buffer + f->next;
-        z->avail_in = (unsigned)offered;
-        z->next_out = data + *got;
-        z->avail_out = room < BUFFER_BYTES ? (unsigned)room : BUFFER_BYTES;
-        unsigned out = z->avail_out;
-        int code = inflate(z, Z_NO_FLUSH);
-        f->next += offered - z->avail_in;
-        *got += out - z->avail_out;
-        if (code != Z_OK && code != Z_STREAM_END && code != Z_BUF_ERROR)
-            return fail_zlib(f, code);
-        if (code == Z_STREAM_END) { /* of one member: a gzip file is any number of them end to end */
-            if (f->next == f->filled)
-                HNI_TRY(refill(f));
-            f->finished = f->filled == 0;
-            if (!f->finished && inflateReset(z) != Z_OK)
-                return fail_zlib(f, Z_DATA_ERROR);
+        if (f->filled == 0) {
+            HNI_FAIL_IF(!hni_gunzip_at_end(f->unpacker), HN_E_FORMAT, "%s: %s is truncated: the gzip data breaks off",
+                        f->function, f->path);
+            break;
         }
+        const unsigned char *packed = f->buffer + f->next;
+        size_t piece;
+        HNI_TRY(hni_gunzip_some(f->unpacker, &packed, f->filled - f->next, data + *got, size - *got, &piece));
+        f->next = (size_t)(packed - f->buffer);
+        *got += piece;
     }
     return HN_OK;
 }
 
-#else
-
-static hn_status start_unpacking(hni_file *f)
+static hn_status read_content(hni_file *f, void *data, size_t size, size_t *got)
 {
-    return hni_fail(HN_E_UNSUPPORTED, "%s: %s is gzip, and this build has no zlib; unpack it with gunzip", f->function,
-                    f->path);
+    return f->unpacker != NULL ? read_gzip(f, data, size, got) : read_plain(f, data, size, got);
 }
-
-static void stop_unpacking(hni_file *f)
-{
-    (void)f;
-}
-
-static hn_status read_gzip(hni_file *f, unsigned char *data, size_t size, size_t *got)
-{
-    (void)data;
-    (void)size;
-    *got = 0;
-    return hni_fail(HN_E_INTERNAL, "%s: %s is gzip", f->function, f->path);
-}
-
-#endif
 
 /* Everything of opening but the memory. On failure the descriptor may be open. */
 static hn_status open_file(hni_file *f, bool unpack)
@@ -192,8 +124,9 @@ static hn_status open_file(hni_file *f, bool unpack)
     HNI_FAIL_IF(!S_ISREG(info.st_mode), HN_E_IO, "%s: %s is not a regular file", f->function, f->path);
     f->size = (uint64_t)info.st_size;
     HNI_TRY(begin(f));
-    f->compressed = unpack && f->filled >= MAGIC_BYTES && f->buffer[0] == 0x1f && f->buffer[1] == 0x8b;
-    return f->compressed ? start_unpacking(f) : HN_OK;
+    if (unpack && f->filled >= MAGIC_BYTES && f->buffer[0] == 0x1f && f->buffer[1] == 0x8b)
+        HNI_TRY(hni_gunzip_new(&f->unpacker, f->context, f->function, f->path));
+    return HN_OK;
 }
 
 static hn_status open_any(hni_file **out, hn_context *context, const char *function, const char *path, bool unpack)
@@ -227,7 +160,7 @@ hn_status hni_file_open_plain(hni_file **out, hn_context *context, const char *f
 
 bool hni_file_compressed(const hni_file *file)
 {
-    return file->compressed;
+    return file->unpacker != NULL;
 }
 
 uint64_t hni_file_size(const hni_file *file)
@@ -237,7 +170,7 @@ uint64_t hni_file_size(const hni_file *file)
 
 hn_status hni_file_expect(const hni_file *f, uint64_t total)
 {
-    if (f->compressed) {
+    if (f->unpacker != NULL) {
         HNI_FAIL_IF(total / HNI_DEFLATE_MAX_RATIO > f->size, HN_E_FORMAT,
                     "%s: %s promises %" PRIu64 " bytes, more than its %" PRIu64 " bytes of gzip can hold", f->function,
                     f->path, total, f->size);
@@ -253,7 +186,7 @@ hn_status hni_file_expect(const hni_file *f, uint64_t total)
 hn_status hni_file_read_some(hni_file *f, void *data, size_t size, size_t *got)
 {
     *got = 0;
-    HNI_TRY(f->compressed ? read_gzip(f, data, size, got) : read_plain(f, data, size, got));
+    HNI_TRY(read_content(f, data, size, got));
     f->done += *got;
     return HN_OK;
 }
@@ -271,7 +204,7 @@ hn_status hni_file_end(hni_file *f)
 {
     unsigned char extra;
     size_t got = 0;
-    HNI_TRY(f->compressed ? read_gzip(f, &extra, 1, &got) : read_plain(f, &extra, 1, &got));
+    HNI_TRY(read_content(f, &extra, 1, &got));
     HNI_FAIL_IF(got > 0, HN_E_FORMAT, "%s: %s has trailing bytes after its %" PRIu64, f->function, f->path, f->done);
     return HN_OK;
 }
@@ -280,8 +213,7 @@ void hni_file_close(hni_file *file)
 {
     if (file == NULL)
         return;
-    if (file->compressed)
-        stop_unpacking(file);
+    hni_gunzip_free(file->unpacker);
     close(file->descriptor);
     hni_release(file->context, file, sizeof *file);
 }
