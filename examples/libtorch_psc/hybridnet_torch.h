@@ -4,7 +4,8 @@
  *     loss.backward();
  *
  * z [n, dim] and prototypes [classes * M, dim]: float32 on the CPU, rows may be strided; labels [n]: any
- * integers that an int32 holds, on the CPU. */
+ * integers that an int32 holds, on the CPU; an undefined tensor for sc without labels (views above 1: NT-Xent). Gradients of
+ * gradients are refused. */
 #ifndef HYBRIDNET_TORCH_H
 #define HYBRIDNET_TORCH_H
 
@@ -58,6 +59,12 @@ private:
     torch::Tensor memory;
 };
 
+/* The losses give first derivatives: what a graph of them would take for constants are not. */
+inline void refuse_graph()
+{
+    TORCH_CHECK(!torch::GradMode::is_enabled(), "hybridnet's losses have no second derivatives (create_graph)");
+}
+
 /* One call gives the loss and its gradients: forward keeps them, backward multiplies by what comes from above. */
 struct PscFunction : torch::autograd::Function<PscFunction> {
     static torch::Tensor forward(torch::autograd::AutogradContext *context, const torch::Tensor &z,
@@ -79,12 +86,13 @@ struct PscFunction : torch::autograd::Function<PscFunction> {
         const hn_scratch scratch = memory.get();
         check(hn_loss_psc(&options, &rows, &keys, y.data_ptr<int32_t>(), &loss, nullptr, &drows, &dkeys, &scratch));
         context->save_for_backward({dz, dp});
-        return torch::tensor(static_cast<float>(loss));
+        return torch::tensor(static_cast<float>(loss), torch::kFloat32);
     }
 
     static torch::autograd::tensor_list backward(torch::autograd::AutogradContext *context,
                                                  torch::autograd::tensor_list from_above)
     {
+        refuse_graph();
         const auto saved = context->get_saved_variables();
         return {from_above[0] * saved[0], from_above[0] * saved[1], torch::Tensor(), torch::Tensor()};
     }
@@ -94,8 +102,9 @@ struct ScFunction : torch::autograd::Function<ScFunction> {
     static torch::Tensor forward(torch::autograd::AutogradContext *context, const torch::Tensor &z,
                                  const torch::Tensor &labels, hn_loss_sc_options options)
     {
-        const torch::Tensor x = adjacent(z), y = narrow(labels);
-        TORCH_CHECK(y.numel() * options.views == x.size(0), "there are ", y.numel(), " labels for ", x.size(0), " rows");
+        const torch::Tensor x = adjacent(z), y = labels.defined() ? narrow(labels) : labels;
+        TORCH_CHECK(!y.defined() || y.numel() * options.views == x.size(0), "there are ", y.numel(), " labels for ",
+                    x.size(0), " rows");
         torch::Tensor dz = torch::empty(x.sizes(), x.options());
         const hn_cmatf rows = view(x);
         hn_matf drows = view_of_gradient(dz);
@@ -105,14 +114,15 @@ struct ScFunction : torch::autograd::Function<ScFunction> {
         check(hn_loss_sc_scratch(&options, x.size(0), x.size(1), &bytes));
         Scratch memory(bytes);
         const hn_scratch scratch = memory.get();
-        check(hn_loss_sc(&options, &rows, y.data_ptr<int32_t>(), &loss, nullptr, &drows, &scratch));
+        check(hn_loss_sc(&options, &rows, y.defined() ? y.data_ptr<int32_t>() : nullptr, &loss, nullptr, &drows, &scratch));
         context->save_for_backward({dz});
-        return torch::tensor(static_cast<float>(loss));
+        return torch::tensor(static_cast<float>(loss), torch::kFloat32);
     }
 
     static torch::autograd::tensor_list backward(torch::autograd::AutogradContext *context,
                                                  torch::autograd::tensor_list from_above)
     {
+        refuse_graph();
         return {from_above[0] * context->get_saved_variables()[0], torch::Tensor(), torch::Tensor()};
     }
 };

@@ -3,8 +3,8 @@
  *     libtorch_psc [THREADS]
  *
  * Prints the largest difference of the gradients, then the losses and the accuracy of a small network that learns a
- * long-tailed set by PSC with a little SC. Ends with 1 if a gradient is off by more than 1e-5, a wrong label is
- * taken, or nothing was learnt. */
+ * long-tailed set by PSC with a little SC. Ends with 1 if a gradient is off by more than 1e-5, a wrong label or a
+ * second derivative is taken, or nothing was learnt. */
 #include "hybridnet_torch.h"
 
 #include <algorithm>
@@ -89,6 +89,31 @@ static bool check_labels()
     return right;
 }
 
+/* Two views without labels are two samples of a class each. */
+static bool check_no_labels()
+{
+    const Tensor z = torch::randn({6, 4}), numbers = torch::arange(3);
+    hn_loss_sc_options options = hybridnet::sc_options();
+    options.views = 2;
+    return hybridnet::sc(z, Tensor(), options).equal(hybridnet::sc(z, numbers, options));
+}
+
+/* A gradient with a graph of its own, as gradient penalties want it, would lack the losses' part of that graph. */
+static bool check_second_derivatives()
+{
+    const Tensor z = torch::randn({4, 3}).requires_grad_(), labels = torch::tensor({0, 1, 0, 1});
+    int refused = 0;
+    for (const Tensor &loss : {hybridnet::psc(z, torch::eye(3), labels), hybridnet::sc(z, labels)}) {
+        try {
+            torch::autograd::grad({loss}, {z}, {}, /*retain_graph=*/true, /*create_graph=*/true);
+        } catch (const c10::Error &error) {
+            std::printf("refused: %s\n", error.what_without_backtrace());
+            ++refused;
+        }
+    }
+    return refused == 2;
+}
+
 /* ---- training ------------------------------------------------------------------------------------------------------- */
 
 struct Data {
@@ -165,10 +190,10 @@ int main(int argc, char **argv)
     try {
         hn_context *context = nullptr;
         hybridnet::check(hn_context_create(&context, nullptr));
-        const bool refused = check_labels();
+        const bool refused = check_labels() && check_second_derivatives(), taken = check_no_labels();
         const double off = check_gradients(), reached = train(context);
         hn_context_destroy(context);
-        return refused && off <= 1e-5 && reached >= 30 ? 0 : 1; /* 10 % is chance */
+        return refused && taken && off <= 1e-5 && reached >= 30 ? 0 : 1; /* 10 % is chance */
     } catch (const std::exception &error) {
         std::fprintf(stderr, "libtorch_psc: %s\n", error.what());
         return 1;

@@ -5,8 +5,8 @@
 
 Matrices are float32; rows may be strided (a slice of columns), columns must be adjacent. Options are fields of the C structs
 in hybridnet/prototypical.h, supcon.h and cross_entropy.h by their names there, all but grad_beta: gradients are new arrays.
-What the library refuses raises hybridnet.Error with its sentence. The library is found in the environment variable HYBRIDNET_LIBRARY (a path), or where the
-system's loader looks.
+What the library refuses raises hybridnet.Error with its sentence. The library is found in the environment variable
+HYBRIDNET_LIBRARY (a path), or where the system's loader looks.
 """
 import ctypes as c
 import ctypes.util
@@ -19,15 +19,19 @@ class Error(Exception):
     """A failed call: status and the library's sentence."""
 
     def __init__(self, status, sentence):
-        super().__init__(sentence)
+        super().__init__(status, sentence)  # both, as pickle calls it again with these
         self.status = status
+
+    def __str__(self):
+        return self.args[1]
 
 
 def _load():
-    path = os.environ.get("HYBRIDNET_LIBRARY") or ctypes.util.find_library("hybridnet")
-    if path is None:
-        raise ImportError("libhybridnet was not found: set HYBRIDNET_LIBRARY to the path of libhybridnet.so")
-    library = c.CDLL(path)
+    path = os.environ.get("HYBRIDNET_LIBRARY")
+    try:  # find_library needs a compiler to look along LD_LIBRARY_PATH, the loader does not
+        library = c.CDLL(path or ctypes.util.find_library("hybridnet") or "libhybridnet.so.0.9")
+    except OSError as error:
+        raise ImportError(f"libhybridnet was not found ({error}): set HYBRIDNET_LIBRARY to the path of libhybridnet.so") from error
     library.hn_last_error.restype = c.c_char_p
     return library
 
@@ -110,16 +114,24 @@ def _options(kind, prefix, values, length=0):
     return options
 
 
+def _whole(array, name):
+    if isinstance(array, np.ma.MaskedArray):
+        raise TypeError(f"{name} is a masked array, whose mask would be lost")
+
+
 def _matrix(array, name):
     if not isinstance(array, np.ndarray) or array.dtype != np.float32 or array.ndim != 2:
         raise TypeError(f"{name} must be a float32 array of 2 dimensions")
+    _whole(array, name)
     rows, cols = array.shape
-    if cols > 1 and array.strides[1] != 4 or rows > 1 and (array.strides[0] % 4 or array.strides[0] < 4 * cols):
+    if (rows > 0 and cols > 1 and array.strides[1] != 4
+            or rows > 1 and (array.strides[0] % 4 or array.strides[0] < 4 * cols)):
         raise TypeError(f"{name}: columns must be adjacent and rows apart; use numpy.ascontiguousarray")
     return _Matrix(array.ctypes.data, rows, cols, array.strides[0] // 4 if rows > 1 else cols)
 
 
 def _labels(labels, rows, name):
+    _whole(labels, name)
     given, int32 = np.asarray(labels), np.iinfo(np.int32)
     if given.size and given.dtype.kind not in "iu":
         raise TypeError(f"{name} must be integers, not {given.dtype}")

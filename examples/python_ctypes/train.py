@@ -2,6 +2,7 @@
 
     HYBRIDNET_LIBRARY=build/release/lib/libhybridnet.so python3 examples/python_ctypes/train.py
 """
+import pickle
 import sys
 
 import numpy as np
@@ -44,12 +45,16 @@ def check_gradients():
 def check_errors():
     """What the library refuses becomes an exception with its sentence."""
     z = np.zeros((2, 3), np.float32)
+    masked = np.ma.masked_equal(z, 0.0)
     for call in (lambda: hybridnet.sc(z, [0, 0], temperature=-1.0), lambda: hybridnet.ce(z, [0, 3])):
         try:
             call()
             return False
         except hybridnet.Error as error:
             print("refused:", error)
+            again = pickle.loads(pickle.dumps(error))  # as a pool of processes hands it on
+            if (str(again), again.status) != (str(error), error.status):
+                return False
     arrays = ("margin", "class_weight", "logit_adjustment", "class_smoothing")
     for call in (lambda: hybridnet.sc(z, [0, 0], grad_beta=1.0),
                  lambda: hybridnet.ce(z, [0, 1], class_weight=np.ones(2, np.float32)),
@@ -59,6 +64,7 @@ def check_errors():
                  lambda: hybridnet.ce(z, [0, 1], label_smoothing=np.zeros(1, np.float32)),
                  lambda: hybridnet.sc(z, [0, 0], views=2 ** 32 + 1),
                  lambda: hybridnet.ce(z, [0.9, 0.1]), lambda: hybridnet.ce(z, [True, False]),
+                 lambda: hybridnet.ce(masked, [0, 1]), lambda: hybridnet.ce(z, np.ma.masked_equal([0, 1], 0)),
                  lambda: hybridnet.ce(z, [0, 2 ** 32 + 1]), lambda: hybridnet.ce(z, np.array([0, 2 ** 63], np.uint64))):
         try:
             call()
@@ -86,6 +92,14 @@ def check_options():
     return same and none and first != everything and abs(given[0] - uniform[0]) < 1e-6
 
 
+def check_no_rows():
+    """A batch of no rows: loss 0, gradients 0."""
+    z, prototypes = np.zeros((0, 3), np.float32), np.eye(3, dtype=np.float32)
+    loss, dz, dprototypes = hybridnet.psc(z, prototypes, [])
+    return (loss == 0 and dz.shape == (0, 3) and not dprototypes.any()
+            and hybridnet.sc(prototypes[:0], [])[0] == 0 and hybridnet.ce(z, [])[0] == 0)
+
+
 def train():
     """A long tail of five classes, 160 samples of the first and 10 of the last; returns the balanced test accuracy."""
     classes, width, dim = 5, 16, 8
@@ -105,6 +119,6 @@ def train():
     return 100 * np.mean((z @ (prototypes / np.linalg.norm(prototypes, axis=1, keepdims=True)).T).argmax(1) == test)
 
 
-off, refused, taken, reached = check_gradients(), check_errors(), check_options(), train()
+off, refused, taken, reached = check_gradients(), check_errors(), check_options() and check_no_rows(), train()
 print(f"test accuracy {reached:.1f} %")
 sys.exit(0 if off < 1e-3 and refused and taken and reached > 80 else 1)

@@ -9,7 +9,8 @@
 
 typedef struct hn_context hn_context;
 
-/* Every byte an object of a context owns comes from here. Calls may come from several threads. */
+/* Every byte an object of a context owns comes from here, but for the engine onednn's (engine.h). Calls may come from several
+ * threads.                                                                                                               */
 typedef struct hn_allocator {
     size_t struct_size;                                    /* sizeof(hn_allocator)                    */
     void *(*alloc)(void *user, size_t size, size_t align); /* align: a power of two; NULL on failure  */

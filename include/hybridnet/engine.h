@@ -17,7 +17,8 @@ enum {
                              any CPU                                                                                   */
     HN_ENGINE_ONEDNN = 3  /* oneDNN 2.6 or a later 2.x, where it was found when the library was built; f32 and, where the
                              CPU multiplies it, bf16; sides and channels up to 65536, an image of up to 2^31 - 1 values.
-                             It keeps memory of its own beside the context's allocator                                  */
+                             It keeps memory of its own beside the context's allocator, and compiled code until the
+                             process ends, within oneDNN's limit (DNNL_PRIMITIVE_CACHE_CAPACITY, 1024 pieces)         */
 };
 
 HN_BEGIN_DECLS

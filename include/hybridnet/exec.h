@@ -11,11 +11,11 @@ typedef struct hn_exec hn_exec;
 HN_BEGIN_DECLS
 
 /* Plans and allocates everything forward and backward need: neither allocates later, but that the engine onednn makes its
- * code for a number of rows when it first sees it, and keeps it until the layer's context goes; then forward may be
- * HN_E_NOMEM or HN_E_UNSUPPORTED, too. Convolutions are computed by the engine of the context that they were created with.
- * layer is borrowed and must outlive the executor. input: f32 or bf16, as the layer takes it; dim[0] is the largest batch.
- * HN_E_SHAPE if the layer cannot take the input, HN_E_UNSUPPORTED if its engine cannot compute it (bf16), HN_E_STATE for a
- * sequential without children, HN_E_ARG, HN_E_NOMEM; of a caller's layer what its plan returns.                        */
+ * code for a number of rows when it first sees it, and keeps it until the layer's context goes (and longer: engine.h); then
+ * forward may be HN_E_NOMEM or HN_E_UNSUPPORTED, too. Convolutions are computed by the engine of the context that they were
+ * created with. layer is borrowed and must outlive the executor. input: f32 or bf16, as the layer takes it; dim[0] is the
+ * largest batch. HN_E_SHAPE if the layer cannot take the input, HN_E_UNSUPPORTED if its engine cannot compute it (bf16),
+ * HN_E_STATE for a sequential without children, HN_E_ARG, HN_E_NOMEM; of a caller's layer what its plan returns.         */
 HN_API HN_MUST_CHECK hn_status hn_exec_create(hn_exec **out, hn_context *context, hn_layer *layer, const hn_desc *input,
                                               int32_t mode);
 

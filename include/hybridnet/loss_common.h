@@ -13,7 +13,8 @@ enum {
 /* reduction     HN_REDUCE_MEAN (default) or HN_REDUCE_SUM
  * check_finite  nonzero: a NaN or infinity in the inputs is HN_E_NONFINITE, at the price of one pass over them;
  *               0 (default): it shows up in the outputs
- * num_threads   1 (default): the calling thread; 0: as many as OpenMP would use, 1024 at most; n: n threads
+ * num_threads   1 (default): the calling thread; 0: as many as OpenMP would use, 1024 at most; n: n threads. A BLAS with
+ *               threads of its own (no OpenMP build) takes those beside
  * grad_scale    default 1
  * grad_beta     default 0                                                                                        */
 #define HN_LOSS_COMMON_OPTIONS \
