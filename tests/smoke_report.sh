@@ -141,6 +141,38 @@ page '<b>&".log' '&lt;b&gt;&amp;&quot;' <<'END'
 {"event":"start","method":"</td><script>alert(1)</script>","dataset":"\u0001\"'&","arch":"\ud83d\ude00"}
 END
 
+# ---- plots ---------------------------------------------------------------------------------------------------------------
+# has PAGE COUNT TEXT: so many times the text is there.
+has() {
+    count=$(grep -oF -e "$3" "$1" | wc -l)
+    [ "$count" -eq "$2" ] || fail "$1: $count times '$3', not $2"
+}
+
+# epochs LAST KEYS: that many epochs; KEYS is for printf, with the epoch's number for its %d.
+epochs() {
+    for epoch in $(seq "$1"); do
+        # shellcheck disable=SC2059 # a format by purpose
+        printf "{\"event\":\"epoch\",\"epoch\":%d,$2}\n" "$epoch" "$epoch"
+    done
+}
+
+epochs 60 '"loss":%d' | page long.log 'first 1, last 60, best 1.'
+has long.log.html 12 'r="2.6"'
+epochs 3 '"loss":2.302585%d' | page stuck.log '>2.35</text>'
+epochs 3 '"loss":-12%d000' | page negative_loss.log "$(printf '>\342\210\222122000</text>')"
+echo '{"event":"epoch","epoch":1000000,"loss":0,"top1":100}' | page one.log '>1000000</text>'
+has one.log.html 1 '>0.04</text>'
+has one.log.html 1 '>100</text>'
+has one.log.html 0 '>104</text>'
+page alpha.log 'first 0.7, last 0.7.' <<'END'
+{"event":"step","epoch":1,"step":10,"steps":10,"alpha":0.3,"loss":3}
+{"event":"epoch","epoch":1,"alpha":0.7,"loss":4}
+END
+has alpha.log.html 1 'first 3, last 3, best 3.'
+page sizes.log '10 % in the smallest class, 20 % in the largest, 30 % at best.' <<'END'
+{"event":"result","class_counts":[40,5,10],"per_class":[20,10,30]}
+END
+
 # ---- logs that are broken: a sentence with file and line ---------------------------------------------------------------
 printf '' | bad empty.log 'empty.log is empty'
 printf '\n \n' | bad blank.log 'blank.log has no event'
@@ -174,6 +206,11 @@ features_file "{$rows,$labels}" "$one\\3\\0\\0\\0"
 "$program" --features bad.safetensors --output page.html ce.log || fail "features of one image: status $?"
 whole page.html
 grep -qF 'There is no t-SNE' page.html || fail "features of one image: no word about t-SNE"
+features_file '{"features":{"dtype":"F32","shape":[3,1],"data_offsets":[0,12]},"labels":{"dtype":"I32","shape":[3],"data_offsets":[12,24]}}' \
+    "\\0\\0\\0\\0$one\\0\\0\\0\\100\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0"
+"$program" --features bad.safetensors --output page.html plain.log || fail "features on a line: status $?"
+sed -n '/Principal components/,/<.svg>/p' page.html >components.html
+has components.html 2 '>0.5</text>' # of both axes, as long as each other
 features_file "{$rows,$labels}" '\0\0\300\177\0\0\0\0'
 refused 1 'bad.safetensors: the features of image 0 are not finite' --features bad.safetensors ce.log
 features_file "{$rows,$labels}" "$one\\377\\377\\377\\377"

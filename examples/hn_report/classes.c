@@ -57,6 +57,17 @@ static void draw_line(struct plot *plot, const struct point *points, size_t coun
     fputs("\"/>\n", plot->out);
 }
 
+/* For who cannot see the points. */
+static void describe(FILE *out, const char *label, const struct point *points, size_t count)
+{
+    double best = 0.0;
+    for (size_t i = 0; i < count; ++i)
+        best = fmax(best, points[i].accuracy);
+    text_html(out, label);
+    fprintf(out, ": %.4g %% in the smallest class, %.4g %% in the largest, %.4g %% at best. ", points[0].accuracy,
+            points[count - 1].accuracy, best);
+}
+
 static void draw_run(struct plot *plot, const struct point *points, size_t count, int series)
 {
     plot_series(plot->out, "g", series);
@@ -112,6 +123,15 @@ void section_classes(FILE *out, const struct page *page)
                 "With more than 20 classes, the line goes through the means of tenths of them.");
     plot_open(&plot, out, 1000, 400, "Accuracy of each class against its number of training images");
     draw_groups(&plot);
+    fputs("<desc>", out);
+    for (size_t i = 0; i < page_shown(page); ++i) {
+        size_t count;
+        struct point *points = points_of(&page->logs->trials[i], &count);
+        if (count > 0)
+            describe(out, page->logs->trials[i].label, points, count);
+        free(points);
+    }
+    fputs("</desc>\n", out);
     for (size_t i = 0; i < page_shown(page); ++i) {
         size_t count;
         struct point *points = points_of(&page->logs->trials[i], &count);

@@ -7,13 +7,13 @@
 #include <math.h>
 #include <stddef.h>
 
-enum { POINTS_MAX = 800, MARKERS_MAX = 40 };
+enum { POINTS_MAX = 800, MARKERS_MAX = 40, MARKERS = 12 };
 
 struct panel {
     const char *title, *text, *unit;
     size_t offset; /* in struct log_row */
-    bool share;    /* from 0 to 1         */
-    bool best;     /* a ring at the best epoch by validation */
+    bool share;    /* from 0 to 1 */
+    bool accuracy; /* in per cent, with a ring at the best epoch by validation */
     bool steps;    /* of the steps, where a log has them */
 };
 
@@ -35,7 +35,7 @@ static const struct log_rows *rows_of(const struct trial *trial, const struct pa
     return panel->steps && has_values(&trial->steps, panel) ? &trial->steps : &trial->epochs;
 }
 
-/* A line through the rows that have a value, with markers where they are few. */
+/* A line through the rows that have a value, with markers at all of few, and some of many. */
 static void draw_curve(struct plot *plot, const struct trial *trial, const struct panel *panel, int series)
 {
     const struct log_rows *rows = rows_of(trial, panel);
@@ -43,7 +43,7 @@ static void draw_curve(struct plot *plot, const struct trial *trial, const struc
     for (size_t k = 0; k < rows->count; ++k)
         values += plot_shows(plot, rows->row[k].at, value_at(rows, k, panel));
     const size_t stride = values / POINTS_MAX + 1;
-    const double best = panel->best ? trial_number(trial, "best_epoch") : NAN;
+    const double best = panel->accuracy ? trial_number(trial, "best_epoch") : NAN;
     size_t shown = 0;
     plot_series(plot->out, "g", series);
     fputs("<path class=\"line\" d=\"", plot->out);
@@ -53,17 +53,43 @@ static void draw_curve(struct plot *plot, const struct trial *trial, const struc
             fprintf(plot->out, "%s%.1f %.1f", shown++ == 0 ? "M" : "L", plot_x(plot, x), plot_y(plot, y));
     }
     fputs("\"/>\n", plot->out);
+    const size_t every = shown <= MARKERS_MAX ? 1 : (shown + MARKERS - 1) / MARKERS;
+    seen = 0;
     for (size_t k = 0; k < rows->count; ++k) {
         const double x = rows->row[k].at, y = value_at(rows, k, panel);
         if (!plot_shows(plot, x, y))
             continue;
-        if (shown <= MARKERS_MAX)
+        if (seen++ % (every * stride) == 0)
             plot_marker(plot->out, series, plot_x(plot, x), plot_y(plot, y), 2.6);
         if (x == best)
             fprintf(plot->out, "<circle class=\"ring\" cx=\"%.1f\" cy=\"%.1f\" r=\"7\"/>", plot_x(plot, x),
                     plot_y(plot, y));
     }
     fputs("</g>\n", plot->out);
+}
+
+/* For who cannot see the curves. */
+static void describe(FILE *out, const struct page *page, const struct panel *panel, const bool *has)
+{
+    fputs("<desc>", out);
+    for (size_t i = 0; i < page_shown(page); ++i) {
+        const struct log_rows *rows = rows_of(&page->logs->trials[i], panel);
+        double first = NAN, last = NAN, best = NAN;
+        for (size_t k = 0; k < rows->count; ++k) {
+            const double value = isnan(rows->row[k].at) ? NAN : value_at(rows, k, panel);
+            first = isnan(first) ? value : first;
+            last = isnan(value) ? last : value;
+            best = panel->accuracy ? fmax(best, value) : fmin(best, value); /* which pass over NAN */
+        }
+        if (!has[i])
+            continue;
+        text_html(out, page->logs->trials[i].label);
+        fprintf(out, ": first %.4g, last %.4g", first, last);
+        if (!panel->share)
+            fprintf(out, ", best %.4g", best);
+        fputs(". ", out);
+    }
+    fputs("</desc>\n", out);
 }
 
 /* False when no run has such values. */
@@ -86,6 +112,10 @@ static bool draw_panel(FILE *out, const struct page *page, const struct panel *p
     }
     if (!any)
         return false;
+    if (panel->accuracy) {
+        plot.y.floor = 0.0;
+        plot.y.ceiling = 100.0;
+    }
     if (panel->share) {
         axis_cover(&plot.y, 0.0);
         axis_cover(&plot.y, 1.0);
@@ -94,6 +124,7 @@ static bool draw_panel(FILE *out, const struct page *page, const struct panel *p
     axis_widen(&plot.y, 0.06);
     figure_open(out, panel->title, panel->text);
     plot_open(&plot, out, 560, 330, panel->title);
+    describe(out, page, panel, has);
     for (size_t i = 0; i < page_shown(page); ++i)
         if (has[i])
             draw_curve(&plot, &page->logs->trials[i], panel, (int)i);
@@ -121,7 +152,7 @@ void section_training(FILE *out, const struct page *page)
          "Of both branches, weighted by alpha; mean over the steps of an epoch, or of steps where the log has them.",
          "loss", offsetof(struct log_row, loss), false, false, true},
         {"Alpha.", "The weight of the feature branch; the classifier has the rest.", "alpha",
-         offsetof(struct log_row, alpha), true, false, true},
+         offsetof(struct log_row, alpha), true, false, false},
         {"Loss of the feature branch.", "Losses of different kinds do not compare.", "loss",
          offsetof(struct log_row, loss_feature), false, false, true},
         {"Loss of the classifier.", "Without its weight.", "loss", offsetof(struct log_row, loss_classifier), false,

@@ -77,6 +77,10 @@ static void draw_pca(FILE *out, const struct features *f, const struct pca *pca)
     snprintf(first, sizeof first, "first component, %.1f %% of the variance", 100.0 * pca->share[0]);
     snprintf(second, sizeof second, "second component, %.1f %%", 100.0 * pca->share[1]);
     struct plot plot = {.x = axis_empty(first), .y = axis_empty(second)};
+    if (pca->share[1] < 1e-10) { /* of one dimension: what the second has is rounding */
+        axis_cover(&plot.y, -pca->deviation);
+        axis_cover(&plot.y, pca->deviation);
+    }
     figure_open(out, "Principal components.", "The two directions in which the features vary most.");
     draw_map(out, f, pca->coordinates, &plot, false, "Features by their first two principal components");
 }

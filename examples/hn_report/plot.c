@@ -4,14 +4,15 @@
 #include "text.h"
 
 #include <math.h>
+#include <string.h>
 
-enum { TICKS_MAX = 24, LEFT = 62, RIGHT = 14, TOP = 12, BOTTOM = 46 };
+enum { TICKS_MAX = 24, LEFT = 62, RIGHT = 14, TOP = 12, BOTTOM = 46, TICK = 48 };
 
 /* ---- axes -------------------------------------------------------------------------------------------------------- */
 
 struct axis axis_empty(const char *title)
 {
-    return (struct axis){.title = title, .least = INFINITY, .most = -INFINITY};
+    return (struct axis){.title = title, .least = INFINITY, .most = -INFINITY, .floor = -INFINITY, .ceiling = INFINITY};
 }
 
 void axis_cover(struct axis *axis, double value)
@@ -32,10 +33,13 @@ void axis_widen(struct axis *axis, double share)
         axis->most *= factor;
         return;
     }
-    double room = share * (axis->most - axis->least);
     const double size = fmax(fabs(axis->least), fabs(axis->most));
-    if (axis->most - axis->least <= 1e-9 * size || axis->most == axis->least)
-        room = fmax(0.05 * size, axis->whole ? 1.0 : 1e-6); /* one value, or as good as one */
+    if (axis->most - axis->least <= 5e-5 * size) { /* one value, or such that the ticks' six digits would be the same */
+        const double room = fmax(0.05 * (size > 0.0 ? size : 1.0), axis->whole ? 1.0 : 1e-6);
+        axis->least = fmin(axis->least, fmax(axis->least - room, axis->floor));
+        axis->most = fmax(axis->most, fmin(axis->most + room, axis->ceiling));
+    }
+    const double room = share * (axis->most - axis->least);
     axis->least -= room;
     axis->most += room;
 }
@@ -76,14 +80,16 @@ static int logarithmic_ticks(const struct axis *axis, double *at)
     return count;
 }
 
-/* As many decimals as the step has; "%g" where that would be long. */
-static void tick_label(FILE *out, const struct axis *axis, double value, double step)
+/* As many decimals as the step has; "%g" where that would be long. The number of characters. */
+static int tick_label(char text[TICK], const struct axis *axis, double value, double step)
 {
+    const char *minus = value < 0.0 ? "\xE2\x88\x92" : "";
     const int decimals = axis->logarithmic || step >= 1.0 ? 0 : (int)ceil(-log10(step) - 1e-9);
-    if (fabs(value) >= 1e5 || decimals > 4 || (axis->logarithmic && value < 1.0))
-        fprintf(out, "%g", value);
+    if (fabs(value) >= (step >= 1.0 ? 1e7 : 1e5) || decimals > 4 || (axis->logarithmic && value < 1.0))
+        snprintf(text, TICK, "%s%g", minus, fabs(value));
     else
-        fprintf(out, "%s%.*f", value < 0.0 ? "\xE2\x88\x92" : "", decimals, fabs(value));
+        snprintf(text, TICK, "%s%.*f", minus, decimals, fabs(value));
+    return (int)strlen(text) - (value < 0.0 ? 2 : 0);
 }
 
 double plot_x(const struct plot *p, double value)
@@ -109,33 +115,44 @@ bool plot_shows(const struct plot *p, double x, double y)
 
 static void draw_x(const struct plot *p)
 {
+    char text[TICK];
     double at[TICKS_MAX];
     const int count = p->x.logarithmic ? logarithmic_ticks(&p->x, at) : linear_ticks(&p->x, 8, at);
     const double step = p->x.logarithmic ? 1.0 : step_of(&p->x, 8);
     for (int i = 0; i < count; ++i) {
         const double x = plot_x(p, at[i]);
+        tick_label(text, &p->x, at[i], step);
         fprintf(p->out,
                 "<path class=\"grid\" d=\"M%.1f %.1fV%.1f\"/><text class=\"tick\" x=\"%.1f\" y=\"%.1f\" "
-                "text-anchor=\"middle\">",
-                x, p->top, p->bottom, x, p->bottom + 16);
-        tick_label(p->out, &p->x, at[i], step);
-        fputs("</text>\n", p->out);
+                "text-anchor=\"middle\">%s</text>\n",
+                x, p->top, p->bottom, x, p->bottom + 16, text);
     }
 }
 
 static void draw_y(const struct plot *p)
 {
+    char text[TICK];
     double at[TICKS_MAX];
     const int count = linear_ticks(&p->y, 6, at);
     for (int i = 0; i < count; ++i) {
         const double y = plot_y(p, at[i]);
+        tick_label(text, &p->y, at[i], step_of(&p->y, 6));
         fprintf(p->out,
                 "<path class=\"grid\" d=\"M%.1f %.1fH%.1f\"/><text class=\"tick\" x=\"%.1f\" y=\"%.1f\" "
-                "text-anchor=\"end\">",
-                p->left, y, p->right, p->left - 7, y + 4);
-        tick_label(p->out, &p->y, at[i], step_of(&p->y, 6));
-        fputs("</text>\n", p->out);
+                "text-anchor=\"end\">%s</text>\n",
+                p->left, y, p->right, p->left - 7, y + 4, text);
     }
+}
+
+/* Room for the ticks of the axis and its title, which stand beside each other. */
+static double left_of(const struct axis *y)
+{
+    char text[TICK];
+    double at[TICKS_MAX], left = LEFT;
+    const int count = linear_ticks(y, 6, at);
+    for (int i = 0; i < count; ++i)
+        left = fmax(left, 31.0 + 7.7 * tick_label(text, y, at[i], step_of(y, 6)));
+    return left;
 }
 
 void plot_open(struct plot *p, FILE *out, double width, double height, const char *title)
@@ -143,7 +160,7 @@ void plot_open(struct plot *p, FILE *out, double width, double height, const cha
     p->out = out;
     p->width = width;
     p->height = height;
-    p->left = p->bare ? 28 : LEFT;
+    p->left = p->bare ? 28 : left_of(&p->y);
     p->right = width - RIGHT;
     p->top = TOP;
     p->bottom = height - (p->bare ? 28 : BOTTOM);

@@ -11,6 +11,7 @@ enum { SERIES_MAX = 12 }; /* colours, with shapes and dashes of their own, that 
 struct axis {
     const char *title;
     double least, most;      /* least > most: nothing to show yet  */
+    double floor, ceiling;   /* what values cannot pass            */
     bool logarithmic, whole; /* whole: ticks at whole numbers only */
 };
 
