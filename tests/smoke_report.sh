@@ -173,6 +173,27 @@ page sizes.log '10 % in the smallest class, 20 % in the largest, 30 % at best.' 
 {"event":"result","class_counts":[40,5,10],"per_class":[20,10,30]}
 END
 
+# ---- colours and layout --------------------------------------------------------------------------------------------------
+grep -e '--s11:' real.html >colours # a line for each theme
+[ "$(grep -c . colours)" -eq 2 ] || fail "not two themes"
+while read -r theme; do
+    [ "$(echo "$theme" | grep -oE -e '--s[0-9]+:#[0-9a-f]+' | cut -d : -f 2 | sort -u | grep -c .)" -eq 12 ] ||
+        fail "two runs have one colour: $theme"
+done <colours
+for text in '.seeds td{white-space:normal}' '#classes figure>svg{min-width:760px}' '.wrap{white-space:normal;min-width:9em}' \
+    '.small:not(:last-child){break-after:avoid}.small{break-inside:avoid}'; do
+    has real.html 1 "$text"
+done
+page few.log 'Numbers and colours: of' <<'END'
+{"event":"result","confusion":[[1,1],[0,9]]}
+END
+has few.log.html 2 '"count mid"'
+has few.log.html 1 '"count high"'
+has few.log.html 1 "$(printf '<title>0 \342\206\222 1: 50 %%</title>')"
+awk 'BEGIN { for (i = 0; i < 169; i++) row = row (i % 13 ? "," : i ? "],[" : "") 1
+    print "{\"event\":\"result\",\"confusion\":[[" row "]]}" }' |
+    page colours.log '>Colours: of'
+
 # ---- logs that are broken: a sentence with file and line ---------------------------------------------------------------
 printf '' | bad empty.log 'empty.log is empty'
 printf '\n \n' | bad blank.log 'blank.log has no event'

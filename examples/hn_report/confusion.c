@@ -39,6 +39,13 @@ static void draw_labels(FILE *out, size_t classes, double cell)
         LEFT + SIDE / 2, TOP + SIDE + 36, TOP + SIDE / 2);
 }
 
+/* What can be read on the shade: black and white change places elsewhere on a dark page (style.c), and each has a
+ * contrast of 4.5 at least.                                                                                          */
+static const char *ink(double shade)
+{
+    return shade > 0.815 ? "count high" : shade > 0.66 ? "count mid" : "count";
+}
+
 /* The root shows the small shares too, which are the confusions. */
 static double shade(double share)
 {
@@ -51,19 +58,22 @@ static void draw_row(FILE *out, const json_t *matrix, size_t row, size_t classes
     double images = 0.0;
     for (size_t c = 0; c < classes; ++c)
         images += count_at(matrix, row, c);
+    fputs("<g class=\"cell\">", out);
     for (size_t c = 0; c < classes; ++c) {
         const double count = count_at(matrix, row, c), share = images > 0.0 ? count / images : 0.0;
         const double x = LEFT + (double)c * cell, y = TOP + (double)row * cell;
         if (share >= 0.001)
-            fprintf(out,
-                    "<rect class=\"cell\" x=\"%.2f\" y=\"%.2f\" width=\"%.2f\" height=\"%.2f\" fill-opacity=\"%.2f\"/>",
-                    x, y, cell, cell, shade(share));
+            fprintf(out, "<rect x=\"%.5g\" y=\"%.5g\" width=\"%.4g\" height=\"%.4g\" fill-opacity=\"%.2g\"", x, y, cell,
+                    cell, shade(share));
+        if (share >= 0.01 && c != row)
+            fprintf(out, "><title>%zu \xE2\x86\x92 %zu: %.3g %%</title></rect>", row, c, 100.0 * share);
+        else if (share >= 0.001)
+            fputs("/>", out);
         if (classes <= NUMBERS_MAX && count > 0.0)
             fprintf(out, "<text class=\"%s\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">%.*f</text>",
-                    shade(share) > 0.6 ? "count on" : "count", x + 0.5 * cell, y + 0.5 * cell + 4,
-                    share >= 0.9995 ? 0 : 1, 100.0 * share);
+                    ink(shade(share)), x + 0.5 * cell, y + 0.5 * cell + 4, share >= 0.9995 ? 0 : 1, 100.0 * share);
     }
-    fputc('\n', out);
+    fputs("</g>\n", out);
 }
 
 static void draw_matrix(FILE *out, const struct trial *trial, const json_t *matrix, int series)
@@ -89,13 +99,12 @@ static void draw_matrix(FILE *out, const struct trial *trial, const json_t *matr
 }
 
 /* What a colour stands for. */
-static void draw_scale(FILE *out)
+static void draw_scale(FILE *out, bool numbers)
 {
-    fputs("<p class=\"small\">Numbers and colours: of the images of a class (row), the share in per cent that was "
-          "taken for each "
-          "class (column). <span class=\"scale\">0 <svg class=\"swatch\" viewBox=\"0 0 220 12\" width=\"220\" "
-          "height=\"12\" "
-          "role=\"img\"><title>from 0 to 100 per cent</title>",
+    fprintf(out, "<p class=\"small\">%s: of the images of a class (row), ",
+            numbers ? "Numbers and colours" : "Colours");
+    fputs("the share in per cent that was taken for each class (column). <span class=\"scale\">0 <svg class=\"swatch\" "
+          "viewBox=\"0 0 220 12\" width=\"220\" height=\"12\" role=\"img\"><title>from 0 to 100 per cent</title>",
           out);
     for (int k = 0; k <= 10; ++k)
         fprintf(out, "<rect class=\"cell\" x=\"%d\" y=\"0\" width=\"20\" height=\"12\" fill-opacity=\"%.2f\"/>", 20 * k,
@@ -106,6 +115,11 @@ static void draw_scale(FILE *out)
 void section_confusion(FILE *out, const struct page *page)
 {
     size_t drawn = 0, large = 0;
+    bool numbers = false;
+    for (size_t i = 0; i < page_shown(page); ++i) {
+        const size_t classes = json_array_size(trial_list(&page->logs->trials[i], "confusion"));
+        numbers |= classes > 0 && classes <= NUMBERS_MAX;
+    }
     for (size_t i = 0; i < page_shown(page); ++i) {
         const json_t *matrix = trial_list(&page->logs->trials[i], "confusion");
         const size_t classes = json_array_size(matrix);
@@ -113,7 +127,7 @@ void section_confusion(FILE *out, const struct page *page)
         if (classes == 0 || classes > CLASSES_MAX)
             continue;
         if (drawn++ == 0) {
-            draw_scale(out);
+            draw_scale(out, numbers);
             fputs("<div class=\"figures\">\n", out);
         }
         draw_matrix(out, &page->logs->trials[i], matrix, (int)i);
