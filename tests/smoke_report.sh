@@ -194,6 +194,27 @@ awk 'BEGIN { for (i = 0; i < 169; i++) row = row (i % 13 ? "," : i ? "],[" : "")
     print "{\"event\":\"result\",\"confusion\":[[" row "]]}" }' |
     page colours.log '>Colours: of'
 
+# ---- what is told of runs ------------------------------------------------------------------------------------------------
+page still.log '>25 s<' <<'END'
+{"event":"epoch","epoch":1,"top1":5,"seconds":10}
+{"event":"epoch","epoch":2,"top1":null,"seconds":25}
+END
+page twice.log '>twice, seed 1</th>' <<'END'
+{"event":"start","seed":1}
+{"event":"start","seed":1}
+END
+grep -q '>twice, seed 1, run 2</th>' twice.log.html || fail "two runs of one seed have one name"
+latin=$(printf 'latin\377')
+echo '{"event":"seeds","seeds":[1,2],"top1_mean":1e99,"top1_deviation":2}' | page "$latin.log" \
+    "$(printf '>latin\357\277\275, mean of 2 seeds')"
+grep -q "$(printf '>1e+99 \302\261\302\2402.00<')" "$latin.log.html" || fail "1e99 is not short"
+printf '\357\273\277{"event":"start","parameters":1e99}\n' | page marked.log '>1e+99<'
+page turned.log 'evil' <<'END'
+{"event":"start","method":"\u202eevil\u2066","arch":"\u202a\u2069"}
+END
+! LC_ALL=C grep -qE "$(printf '\342\200[\252-\256]|\342\201[\246-\251]')" turned.log.html || fail "the page turns"
+grep -q "$(printf '>top\342\200\2211</th>.*>G\342\200\221mean</th>')" real.html || fail "a heading may break at its hyphen"
+
 # ---- logs that are broken: a sentence with file and line ---------------------------------------------------------------
 printf '' | bad empty.log 'empty.log is empty'
 printf '\n \n' | bad blank.log 'blank.log has no event'

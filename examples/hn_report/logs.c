@@ -99,7 +99,8 @@ static int add_row(struct log_rows *rows, const json_t *event, double at)
                                                 log_number(json_object_get(event, "loss_classifier")),
                                                 log_number(json_object_get(event, "top1")),
                                                 log_number(json_object_get(event, "validation")),
-                                                log_number(json_object_get(event, "images_per_second"))};
+                                                log_number(json_object_get(event, "images_per_second")),
+                                                log_number(json_object_get(event, "seconds"))};
     return 0;
 }
 
@@ -127,8 +128,8 @@ static int take_event(struct reading *r, json_t *event)
     if (strcmp(name, "seeds") == 0) {
         char label[256];
         snprintf(label, sizeof label, "%.*s", r->name_length, r->name);
-        json_t *log = json_string(label);
-        json_t *entry = json_pack("{s:o?, s:O}", "log", log, "event", event);
+        json_t *log = json_string_nocheck(label); /* a name of a file, which may be no UTF-8 */
+        json_t *entry = json_pack("{s:o, s:O}", "log", log, "event", event);
         return json_array_append_new(r->logs->seeds, entry);
     }
     if ((start || r->trial == NULL) && add_trial(r) != 0)
@@ -186,9 +187,7 @@ static int add_note(struct logs *logs, const char *path, long line)
 {
     char note[512];
     snprintf(note, sizeof note, "The last line of %.400s, line %ld, has no end yet and was left out.", path, line);
-    json_t *text = json_string(note);
-    return json_array_append_new(logs->notes,
-                                 text != NULL ? text : json_string("The last line of a log was left out."));
+    return json_array_append_new(logs->notes, json_string_nocheck(note)) == 0 ? 0 : no_memory(path);
 }
 
 static int take_line(struct reading *r, const char *text, size_t length, long line, bool ended)
@@ -210,9 +209,11 @@ static int take_line(struct reading *r, const char *text, size_t length, long li
 
 static int take_lines(struct reading *r, const char *text, size_t size)
 {
+    static const char mark[] = "\xEF\xBB\xBF"; /* of the order of bytes, which editors leave */
     long line = 1;
     int code = 0;
-    for (const char *at = text, *end = text + size; at < end && code == 0; ++line) {
+    for (const char *at = text + (strncmp(text, mark, 3) == 0 ? 3 : 0), *end = text + size; at < end && code == 0;
+         ++line) {
         const char *stop = memchr(at, '\n', (size_t)(end - at));
         const size_t length = (size_t)((stop == NULL ? end : stop) - at);
         bool blank = true;
@@ -225,19 +226,28 @@ static int take_lines(struct reading *r, const char *text, size_t size)
     return code;
 }
 
-/* "name", or "name, seed 3" where a file has several runs. */
+/* Whether a run before this one has the label. */
+static bool is_label(const struct logs *logs, size_t trial, const char *label)
+{
+    for (size_t i = 0; i < trial; ++i)
+        if (strcmp(logs->trials[i].label, label) == 0)
+            return true;
+    return false;
+}
+
+/* "name", or "name, seed 3" where a file has several runs; "name, seed 3, run 2" where that is taken. */
 static int name_trials(struct reading *r)
 {
     for (size_t i = r->first; i < r->logs->count; ++i) {
         struct trial *trial = &r->logs->trials[i];
         const double seed = trial_number(trial, "seed");
-        char label[300];
-        if (r->logs->count - r->first == 1)
-            snprintf(label, sizeof label, "%.*s", r->name_length, r->name);
-        else if (isnan(seed))
-            snprintf(label, sizeof label, "%.*s, run %zu", r->name_length, r->name, i - r->first + 1);
-        else
-            snprintf(label, sizeof label, "%.*s, seed %.0f", r->name_length, r->name, seed);
+        const bool several = r->logs->count - r->first > 1;
+        char label[400];
+        int length = snprintf(label, 200, "%.*s", r->name_length, r->name);
+        if (several && !isnan(seed))
+            length += snprintf(label + length, 150, ", seed %.0f", seed);
+        if (several && (isnan(seed) || is_label(r->logs, i, label)))
+            snprintf(label + length, 40, ", run %zu", i - r->first + 1);
         trial->label = strdup(label);
         if (trial->label == NULL)
             return no_memory(r->path);

@@ -8,7 +8,7 @@
 
 /* Of an epoch or a step; at: where it ends, in epochs. Numbers that are missing are NAN. */
 struct log_row {
-    double at, alpha, loss, loss_feature, loss_classifier, top1, validation, images_per_second;
+    double at, alpha, loss, loss_feature, loss_classifier, top1, validation, images_per_second, seconds;
 };
 
 struct log_rows {

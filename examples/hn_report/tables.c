@@ -89,9 +89,9 @@ static void loss_cell(FILE *out, const struct trial *trial)
 
 static void parameters_cell(FILE *out, double parameters)
 {
-    if (parameters >= 1e6)
+    if (parameters >= 1e6 && parameters < 1e16)
         number_cell(out, "%.2f M", 1e-6 * parameters, false);
-    else if (parameters >= 1e3)
+    else if (parameters >= 1e3 && parameters < 1e6)
         number_cell(out, "%.1f k", 1e-3 * parameters, false);
     else
         number_cell(out, "%.0f", parameters, false);
@@ -107,9 +107,19 @@ static void epochs_cell(FILE *out, const struct trial *trial)
         number_cell(out, "%.0f", trained ? planned : NAN, false);
         return;
     }
-    fprintf(out, "<td>%.0f of ", done);
+    fputs("<td>", out);
+    text_number(out, "%.0f", done);
+    fputs(" of ", out);
     text_number(out, "%.0f", planned);
     fputs("</td>", out);
+}
+
+/* A result of a run that still goes is as old as its last test; the last epoch is not. */
+static double time_of(const struct trial *trial)
+{
+    const struct log_rows *epochs = &trial->epochs;
+    const double last = epochs->count > 0 ? epochs->row[epochs->count - 1].seconds : NAN;
+    return fmax(trial_number(trial, "seconds"), last); /* which passes over NAN */
 }
 
 static double mean_speed(const struct trial *trial)
@@ -140,7 +150,7 @@ void section_settings(FILE *out, const struct page *page)
         parameters_cell(out, trial_number(trial, "parameters"));
         epochs_cell(out, trial);
         number_cell(out, "%.0f", trial_number(trial, "seed"), false);
-        time_cell(out, trial_number(trial, "seconds"));
+        time_cell(out, time_of(trial));
         number_cell(out, "%.0f", mean_speed(trial), false);
         fputs("</tr>\n", out);
     }
@@ -152,16 +162,19 @@ void section_settings(FILE *out, const struct page *page)
 
 /* ---- scores ------------------------------------------------------------------------------------------------------ */
 
+/* U+2011, where no line ends. */
+#define HYPHEN "\xE2\x80\x91"
+
 static const struct score {
     const char *title, *key;
     bool least; /* the least is the best */
 } scores[] = {
-    {"top-1", "top1", false},
+    {"top" HYPHEN "1", "top1", false},
     {"many", "many", false},
     {"medium", "medium", false},
     {"few", "few", false},
-    {"macro-F1", "macro_f1", false},
-    {"G-mean", "g_mean", false},
+    {"macro" HYPHEN "F1", "macro_f1", false},
+    {"G" HYPHEN "mean", "g_mean", false},
     {"worst recall", "worst_recall", false},
     {"ECE", "ece", true},
     {"many ECE", "many_ece", true},
@@ -214,8 +227,10 @@ static void seeds_row(FILE *out, const json_t *entry)
         const json_t *m = json_object_get(event, mean), *d = json_object_get(event, deviation);
         fputs("<td>", out);
         text_number(out, "%.2f", log_number(m));
-        if (!isnan(log_number(m)) && !isnan(log_number(d)))
-            fprintf(out, " \xC2\xB1 %.2f", log_number(d));
+        if (!isnan(log_number(m)) && !isnan(log_number(d))) {
+            fputs(" \xC2\xB1\xC2\xA0", out); /* a line may end before it alone */
+            text_number(out, "%.2f", log_number(d));
+        }
         fputs("</td>", out);
     }
     fputs("<td></td><td></td><td></td></tr>\n", out);
@@ -230,7 +245,7 @@ void section_scores(FILE *out, const struct page *page)
         best[k] = best_of(page, &scores[k]);
     }
     titles[SCORES] = "best epoch";
-    titles[SCORES + 1] = "its top-1";
+    titles[SCORES + 1] = "its top" HYPHEN "1";
     titles[SCORES + 2] = "<state";
     head(out, titles, SCORES + 3);
     for (size_t i = 0; i < page->logs->count; ++i)

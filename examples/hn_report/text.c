@@ -5,6 +5,7 @@
 
 #include <math.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <string.h>
 
 void complain(const char *format, ...)
@@ -18,7 +19,7 @@ void complain(const char *format, ...)
     fprintf(stderr, "hn_report: %s\n", line);
 }
 
-/* Length of the character that text begins with, 0 where it is none that XML allows. */
+/* Length of the character that text begins with, 0 where it is none that XML allows, or one that reaches beyond it. */
 static int xml_character(const char *text)
 {
     if (*text == '\t' || *text == '\n')
@@ -28,7 +29,11 @@ static int xml_character(const char *text)
     const unsigned char *end = (const unsigned char *)text + length;
     const int plane_end =
         length >= 3 && end[-1] >= 0xBE && end[-2] == 0xBF && (length == 3 ? end[-3] == 0xEF : (end[-3] & 0x0F) == 0x0F);
-    return plane_end ? 0 : length;
+    /* U+202A to U+202E and U+2066 to U+2069 turn the text around them, too */
+    const bool turns = length == 3 && end[-3] == 0xE2 &&
+                       ((end[-2] == 0x80 && end[-1] >= 0xAA && end[-1] <= 0xAE) ||
+                        (end[-2] == 0x81 && end[-1] >= 0xA6 && end[-1] <= 0xA9));
+    return plane_end || turns ? 0 : length;
 }
 
 void text_html(FILE *out, const char *text)
@@ -53,5 +58,5 @@ void text_number(FILE *out, const char *format, double value)
     if (isnan(value))
         fputs("\xE2\x80\x93", out);
     else
-        fprintf(out, format, value);
+        fprintf(out, fabs(value) < 1e16 ? format : "%g", value);
 }
