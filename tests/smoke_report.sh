@@ -271,7 +271,8 @@ refused 2 'no log was named'
 refused 2 'there is no option --titel' --titel x ce.log
 refused 2 '--title needs a value' --title
 refused 2 'there is no option -x' -x ce.log
-for file in sc.log sc.safetensors; do # as of --output *.log, and the features of one of the logs
+printf '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8"/>\n<title>Precious</title>\n' >theirs.html
+for file in sc.log sc.safetensors theirs.html; do # as of --output *.log, the features of one of the logs, another's page
     cp $file before
     got=0
     "$program" --output $file ce.log seeds.log >output 2>&1 || got=$?
@@ -282,6 +283,10 @@ done
 : >page.html
 "$program" --output page.html ce.log || fail "a page in the place of an empty file: status $?"
 "$program" --output page.html ce.log || fail "a page in the place of a page: status $?"
+chmod 640 page.html
+"$program" --output page.html --title '' ce.log || fail "a page without a title: status $?"
+expect "the permissions of a page that was replaced" "$(ls -l page.html)" '-rw-r-----*'
+grep -q '<title>Long-tailed' page.html || fail "an empty title"
 echo precious >page.html.part0
 "$program" --output page.html ce.log || fail "a page beside a file called page.html.part0: status $?"
 [ "$(cat page.html.part0)" = precious ] || fail "page.html.part0 was written"

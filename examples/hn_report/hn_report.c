@@ -62,7 +62,8 @@ static int read_options(struct options *options, int argc, char **argv)
             options->output = optarg == NULL ? "" : optarg; /* never NULL, which an analyser does not know */
             break;
         case TITLE:
-            options->title = optarg;
+            if (optarg != NULL && *optarg != '\0') /* a page must have one */
+                options->title = optarg;
             break;
         case FEATURES:
             options->features = optarg;
@@ -89,8 +90,8 @@ static int read_options(struct options *options, int argc, char **argv)
     }
     if (optind == argc)
         complain("no log was named; a run writes one with train_hybrid --log FILE");
-    else if (begins_otherwise(options->output, "<!doctype html")) /* --output *.jsonl takes the first of the logs */
-        complain("the page is to be %s, where there is a file that is no page; name another with --output",
+    else if (begins_otherwise(options->output, PAGE_BEGINNING)) /* --output *.jsonl takes the first of the logs */
+        complain("the page is to be %s, where there is a file that is no page of hn_report; name another with --output",
                  options->output);
     else
         return 0;
@@ -124,15 +125,17 @@ static bool write_out(FILE *file, const char *text, size_t size)
 static FILE *open_beside(const char *path, char *beside, size_t room)
 {
     struct stat file, other;
+    const bool replaces = stat(path, &file) == 0; /* and then nobody may read it who could not before */
     int descriptor = -1;
     for (int i = 0; i < 100 && descriptor < 0 && (i == 0 || errno == EEXIST); ++i) {
         snprintf(beside, room, "%s.part%d", path, i);
-        descriptor = open(beside, O_WRONLY | O_CREAT | O_EXCL, 0666);
+        descriptor = open(beside, O_WRONLY | O_CREAT | O_EXCL, replaces ? 0600 : 0666);
     }
     if (descriptor < 0)
         return NULL;
     FILE *made = NULL;
-    if (fstat(descriptor, &other) == 0 && (stat(path, &file) != 0 || file.st_dev == other.st_dev))
+    if (fstat(descriptor, &other) == 0 &&
+        (!replaces || (file.st_dev == other.st_dev && fchmod(descriptor, file.st_mode & 0777) == 0)))
         made = fdopen(descriptor, "wb");
     if (made == NULL) {
         (void)close(descriptor);

@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+_Static_assert(sizeof PAGE_BEGINNING - 1 <= 64, "begins_otherwise compares no more");
+
 size_t page_shown(const struct page *page)
 {
     return page->logs->count < SERIES_MAX ? page->logs->count : SERIES_MAX;
@@ -65,8 +67,8 @@ static void section(FILE *out, const char *id, const char *title)
 
 static void write_head(FILE *out, const struct page *page)
 {
-    fputs("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n"
-          "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n<title>",
+    fputs(PAGE_BEGINNING " name=\"generator\"/>\n<meta charset=\"utf-8\"/>\n"
+                         "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n<title>",
           out);
     text_html(out, page->title);
     fputs("</title>\n", out);

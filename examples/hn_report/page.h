@@ -16,6 +16,9 @@ struct page {
     const char *features_path;
 };
 
+/* How a page begins, and no other file does; not more than the 64 bytes that begins_otherwise compares. */
+#define PAGE_BEGINNING "<!DOCTYPE html>\n<html lang=\"en\"><head>\n<meta content=\"hn_report\""
+
 /* 0, or -1 after a sentence on stderr. */
 int page_write(FILE *out, const struct page *page);
 
