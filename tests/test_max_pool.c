@@ -53,6 +53,8 @@ static hni_bf16 *rounded(const float *x, int64_t n)
     return h;
 }
 
+static const float UNWRITTEN = 12345.0f;
+
 /* y and dx of x and dy in one element type, on some threads. */
 static void pool(hni_max_pool g, bool bf16, int32_t threads, const float *x, const float *dy, float *y, float *dx)
 {
@@ -98,6 +100,10 @@ static void check(int shape, bool bf16, void (*change)(float *x, int64_t n))
         dy[i] = hni_from_bf16(hni_to_bf16(dy[i]));
     for (int32_t threads = 1; threads <= 3; ++threads) {
         memset(want, 0, (size_t)in * sizeof *want);
+        for (int64_t i = 0; i < out; ++i) /* what no result is, so that each call must write all of its own */
+            y[i] = UNWRITTEN;
+        for (int64_t i = 0; i < in; ++i)
+            dx[i] = UNWRITTEN;
         pool(g, bf16, threads, x, dy, y, dx);
         for (int64_t i = 0; i < out; ++i) { /* one by one without Check's bookkeeping, which takes long */
             const int64_t from = winner(&g, x, i);

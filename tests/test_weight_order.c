@@ -3,6 +3,8 @@
 
 #include "kernel/weight_order.h"
 
+#include <math.h>
+
 enum { OUT = 3, IN = 2, TAPS = 4, COUNT = OUT * IN * TAPS };
 
 static const hni_weight_order orders[] = {
@@ -19,10 +21,12 @@ static int64_t place(const hni_weight_order *o, int64_t out, int64_t in, int64_t
 START_TEST(every_weight_goes_to_its_place)
 {
     const hni_weight_order *o = &orders[_i];
-    float w[COUNT], packed[COUNT] = {0};
+    float w[COUNT], packed[COUNT];
     for (int i = 0; i < COUNT; ++i)
         w[i] = (float)(i + 1);
     for (int32_t threads = 1; threads <= 3; ++threads) {
+        for (int i = 0; i < COUNT; ++i) /* or the call before would have written what this one should */
+            packed[i] = NAN;
         hni_weights_pack(threads, o, w, packed);
         for (int64_t out = 0; out < OUT; ++out)
             for (int64_t in = 0; in < IN; ++in)
