@@ -109,22 +109,43 @@ START_TEST(allocations_are_aligned_and_returned)
 }
 END_TEST
 
+enum { TASKS = 300 };
+
+/* Looked at when all threads are through: Check's assertions are for one thread. */
+typedef struct tally {
+    _Atomic int ran[TASKS], thread[TASKS];
+} tally;
+
 static void count_task(void *arg, int64_t task, int32_t thread)
 {
-    ck_assert_int_ge(thread, 0);
-    ck_assert_int_lt(thread, 3);
-    ((int *)arg)[task]++;
+    tally *t = arg;
+    t->ran[task]++;
+    t->thread[task] = thread;
 }
 
+/* Above 64 threads some begin with the same tasks. */
 START_TEST(every_task_runs_once)
 {
-    int ran[100] = {0};
-    hni_parallel(3, 100, count_task, ran);
-    for (int i = 0; i < 100; ++i)
-        ck_assert_int_eq(ran[i], 1);
-    hni_parallel(3, 0, count_task, ran);
-    hni_parallel(3, -1, count_task, ran);
-    ck_assert_int_eq(ran[0], 1);
+    static const int32_t threads[] = {1, 3, 64, 65, 70, 200};
+    for (size_t k = 0; k < sizeof threads / sizeof threads[0]; ++k) {
+        tally t = {0};
+        hni_parallel(threads[k], TASKS, count_task, &t);
+        for (int i = 0; i < TASKS; ++i) {
+            ck_assert_msg(t.ran[i] == 1, "%d threads ran task %d %d times", (int)threads[k], i, t.ran[i]);
+            ck_assert_int_ge(t.thread[i], 0);
+            ck_assert_int_lt(t.thread[i], threads[k]);
+        }
+    }
+}
+END_TEST
+
+START_TEST(no_tasks_are_none_to_run)
+{
+    tally t = {0};
+    hni_parallel(3, 0, count_task, &t);
+    hni_parallel(3, -1, count_task, &t);
+    for (int i = 0; i < TASKS; ++i)
+        ck_assert_int_eq(t.ran[i], 0);
 }
 END_TEST
 
@@ -148,6 +169,7 @@ static Suite *suite(void)
     tcase_add_test(unit, a_log_line_is_one_line);
     tcase_add_test(unit, allocations_are_aligned_and_returned);
     tcase_add_test(unit, every_task_runs_once);
+    tcase_add_test(unit, no_tasks_are_none_to_run);
     tcase_add_test(hnt_case(s, "oom"), no_memory_for_a_context);
     return s;
 }
