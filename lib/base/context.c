@@ -48,7 +48,7 @@ hn_status hn_context_create(hn_context **out, const hn_context_options *options)
                 "hn_context_create: the allocator lacks %s", allocator.alloc == NULL ? "alloc" : "release");
 
     size_t size = hni_round_up(sizeof(hn_context));
-    hn_context *context = allocator.alloc(allocator.user, size, 64);
+    hn_context *context = allocator.alloc(allocator.user, size, HNI_ALIGN);
     HNI_FAIL_IF(context == NULL, HN_E_NOMEM, "hn_context_create: out of memory (%zu bytes)", size);
     *context = (hn_context){.num_threads = o.num_threads > 0 ? o.num_threads : hni_default_threads(),
                             .engine = o.engine,

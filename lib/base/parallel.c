@@ -19,7 +19,8 @@ typedef struct range {
 } range;
 
 /* Each thread begins with a range of its own, the same one in every call with as many tasks, so that it finds in its cache
- * what it wrote in the call before. When it is through, it takes tasks from the others' ranges.                         */
+ * what it wrote in the call before. When it is through, it takes tasks from the others' ranges. Threads beyond MAX_RANGES
+ * begin in ranges that others have, too.                                                                                */
 void hni_parallel(int32_t num_threads, int64_t tasks, hni_task_fn fn, void *arg)
 {
     if (tasks <= 0)

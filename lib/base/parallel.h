@@ -11,7 +11,7 @@ enum { HNI_MAX_THREADS = 1024 };
 typedef void (*hni_task_fn)(void *arg, int64_t task, int32_t thread);
 
 /* Runs fn for every task in [0, tasks), on at most num_threads threads (at least one). Each begins with a range of tasks of
- * its own, and then takes from the others'.
+ * its own (above 64 threads some share one), and then takes from the others'.
  * BLAS calls made by fn stay on their thread (OpenMP builds of BLAS). The partition into tasks must not depend on
  * num_threads: that is what keeps results equal for any number of threads.                                          */
 void hni_parallel(int32_t num_threads, int64_t tasks, hni_task_fn fn, void *arg);

@@ -126,12 +126,7 @@ const hn_desc *hn_tensor_desc(const hn_tensor *tensor)
 
 int64_t hn_tensor_count(const hn_tensor *tensor)
 {
-    int64_t count = 1;
-    if (tensor == NULL)
-        return 0;
-    for (int32_t i = 0; i < tensor->desc.ndim; ++i)
-        count *= tensor->desc.dim[i];
-    return count;
+    return tensor == NULL ? 0 : hni_desc_count(&tensor->desc);
 }
 
 size_t hn_tensor_bytes(const hn_tensor *tensor)

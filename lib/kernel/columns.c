@@ -1,6 +1,7 @@
 #include "kernel/columns.h"
 
 #include "kernel/clones.h"
+#include "kernel/elementwise.h"
 
 #include <string.h>
 
@@ -18,12 +19,6 @@ static inline void zero(int64_t n, float *to)
 {
     for (int64_t i = 0; i < n; ++i)
         to[i] = 0.0f;
-}
-
-static inline void add(int64_t n, const float *restrict from, float *restrict to)
-{
-    for (int64_t i = 0; i < n; ++i)
-        to[i] += from[i];
 }
 
 /* A walk over result pixels in memory order. */
@@ -90,7 +85,7 @@ HNI_CLONES static void columns_add(const hni_conv *g, const float *cols, int64_t
             if (iy < 0 || iy >= g->height || s.begin >= s.end)
                 continue;
             float *to = dx + ((v.image * g->height + iy) * g->width + s.left + s.begin) * in;
-            add((s.end - s.begin) * in, cols + s.begin * in, to);
+            hni_accumulate_run((s.end - s.begin) * in, cols + s.begin * in, to);
         }
     }
 }

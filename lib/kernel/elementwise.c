@@ -25,8 +25,7 @@ static int64_t blocks(int64_t n)
 
 HNI_CLONES static void add(int64_t n, const float *restrict from, float *restrict to)
 {
-    for (int64_t i = 0; i < n; ++i)
-        to[i] += from[i];
+    hni_accumulate_run(n, from, to);
 }
 
 void hni_accumulate(int64_t n, const float *from, float *to)

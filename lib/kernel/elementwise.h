@@ -7,6 +7,12 @@
 
 /* to += from on the calling thread; the arrays must not overlap. */
 void hni_accumulate(int64_t n, const float *from, float *to);
+/* The same as a part of its caller: for runs too short for a call. */
+static inline void hni_accumulate_run(int64_t n, const float *restrict from, float *restrict to)
+{
+    for (int64_t i = 0; i < n; ++i)
+        to[i] += from[i];
+}
 
 /* The first of `count` arrays of n floats, stride_bytes apart, += the others in order. */
 void hni_accumulate_all(int32_t num_threads, int64_t n, int64_t count, size_t stride_bytes, float *arrays);

@@ -18,28 +18,27 @@ static inline int64_t hni_paired_padded(int64_t channels)
 
 /* Rows of y from rows of x that stand in a frame of zeros. Channels are padded to whole pairs. */
 typedef struct hni_paired_conv {
-    int64_t rows, pixels, columns;              /* of y: rows, pixels of each, output channels */
-    int64_t kernel_height, kernel_width, pairs; /* pairs of input channels                     */
+    int64_t rows, pixels, columns;              /* of y: rows, pixels of each, output channels               */
+    int64_t kernel_height, kernel_width, pairs; /* pairs of input channels                                   */
     int64_t stride, x_row;                      /* stride in pixels; from one row of x to the next in numbers */
-    const hni_bf16 *x; /* [(rows - 1) stride + kernel_height][(pixels - 1) stride + kernel_width]
-                                                * [2 pairs]                                              */
+    /* [(rows - 1) stride + kernel_height][(pixels - 1) stride + kernel_width][2 pairs] */
+    const hni_bf16 *x;
     const hni_bf16 *w; /* [panel][kernel_height][kernel_width][pairs][HNI_PAIRED_PANEL][2] */
-    hni_bf16 *y;       /* [rows][pixels][columns]                                 */
+    hni_bf16 *y;       /* [rows][pixels][columns]                                          */
 } hni_paired_conv;
 
 /* dw(kx) += sum over images, segments and pixels of x(pixel stride + kx) dy(pixel), for one row of the kernel. Here a pair
  * is the same place in two rows of the image: those of a segment.                                                        */
 typedef struct hni_paired_gradient {
-    int64_t images, segments, pixels,
-        taps;            /* taps: the kernel's width                                                 */
-    int64_t in, columns; /* columns: output channels, a multiple of HNI_PAIRED_PANEL                   */
+    int64_t images, segments, pixels, taps; /* taps: the kernel's width                                 */
+    int64_t in, columns;                    /* columns: output channels, a multiple of HNI_PAIRED_PANEL */
     int64_t stride;
-    int64_t x_image, x_segment; /* from one to the next, in numbers                                         */
+    int64_t x_image, x_segment; /* from one to the next, in numbers */
     int64_t dy_image, dy_segment;
-    const hni_bf16 *x;  /* [images][segments][(pixels - 1) stride + taps][in][2]                    */
-    const hni_bf16 *dy; /* [images][segments][pixels][columns][2], taps - 1 pixels of zeros on both
-                                             * sides of every segment                                                   */
-    float *dw;          /* [taps][in][columns]                                                      */
+    const hni_bf16 *x; /* [images][segments][(pixels - 1) stride + taps][in][2] */
+    /* [images][segments][pixels][columns][2], taps - 1 pixels of zeros on both sides of every segment */
+    const hni_bf16 *dy;
+    float *dw; /* [taps][in][columns] */
 } hni_paired_gradient;
 
 typedef struct hni_paired {

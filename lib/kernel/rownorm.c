@@ -50,19 +50,16 @@ void hni_rownorm_row_backward(int64_t dim, const float *y, double inverse, const
     project_row(dim, y, dy, (double)scale * inverse, dot(dim, dy, y), beta, dx);
 }
 
-typedef struct job {
+typedef struct forward_job {
     int64_t rows, dim, ld;
     const float *x;
     float *y;
     double *inverse;
-    const float *dy;
-    float scale, beta;
-    float *dx;
-} job;
+} forward_job;
 
 static void forward_block(void *arg, int64_t task, int32_t thread)
 {
-    const job *j = arg;
+    const forward_job *j = arg;
     (void)thread;
     for (int64_t i = task * BLOCK; i < j->rows && i < (task + 1) * BLOCK; ++i)
         j->inverse[i] = hni_rownorm_row(j->dim, j->x + i * j->ld, j->y + i * j->dim);
@@ -71,13 +68,22 @@ static void forward_block(void *arg, int64_t task, int32_t thread)
 void hni_rownorm_forward(int32_t num_threads, int64_t rows, int64_t dim, const float *x, int64_t ld, float *y,
                          double *inverse)
 {
-    job j = {.rows = rows, .dim = dim, .ld = ld, .x = x, .y = y, .inverse = inverse};
+    forward_job j = {rows, dim, ld, x, y, inverse};
     hni_parallel(num_threads, (rows + BLOCK - 1) / BLOCK, forward_block, &j);
 }
 
+typedef struct backward_job {
+    int64_t rows, dim, ld;
+    const float *y;
+    const double *inverse;
+    const float *dy;
+    float scale, beta;
+    float *dx;
+} backward_job;
+
 static void backward_block(void *arg, int64_t task, int32_t thread)
 {
-    const job *j = arg;
+    const backward_job *j = arg;
     (void)thread;
     for (int64_t i = task * BLOCK; i < j->rows && i < (task + 1) * BLOCK; ++i)
         hni_rownorm_row_backward(j->dim, j->y + i * j->dim, j->inverse[i], j->dy + i * j->dim, j->scale, j->beta,
@@ -87,15 +93,7 @@ static void backward_block(void *arg, int64_t task, int32_t thread)
 void hni_rownorm_backward(int32_t num_threads, int64_t rows, int64_t dim, const float *y, const double *inverse,
                           const float *dy, float scale, float beta, float *dx, int64_t ld)
 {
-    job j = {.rows = rows,
-             .dim = dim,
-             .ld = ld,
-             .y = (float *)y,
-             .inverse = (double *)inverse,
-             .dy = dy,
-             .scale = scale,
-             .beta = beta,
-             .dx = dx};
+    backward_job j = {rows, dim, ld, y, inverse, dy, scale, beta, dx};
     hni_parallel(num_threads, (rows + BLOCK - 1) / BLOCK, backward_block, &j);
 }
 

@@ -19,7 +19,7 @@ HNI_CLONES static float row_max(int64_t n, const float *x)
     return max;
 }
 
-HNI_CLONES static double exp_sum(int64_t n, const float *x, float shift)
+HNI_CLONES static double exp_sum_alone(int64_t n, const float *x, float shift)
 {
     double sum = 0.0;
     for (int64_t i = 0; i < n; i += STRETCH) {
@@ -39,7 +39,7 @@ float hni_row_max(int64_t n, const float *x)
 }
 
 /* y may be x, but not overlap it otherwise. */
-HNI_CLONES static double exp_store_sum(int64_t n, const float *x, float shift, float *y)
+HNI_CLONES static double exp_sum(int64_t n, const float *x, float shift, float *y)
 {
     double sum = 0.0;
     for (int64_t i = 0; i < n; i += STRETCH) {
@@ -57,7 +57,7 @@ HNI_CLONES static double exp_store_sum(int64_t n, const float *x, float shift, f
 
 double hni_exp_sum(int64_t n, const float *x, float shift, float *y)
 {
-    return exp_store_sum(n, x, shift, y);
+    return exp_sum(n, x, shift, y);
 }
 
 void hni_lse_add(hni_lse *lse, int64_t n, const float *x)
@@ -73,7 +73,7 @@ void hni_lse_add(hni_lse *lse, int64_t n, const float *x)
         lse->sum *= exp((double)lse->max - (double)max); /* exp(-inf) = 0 the first time */
         lse->max = max;
     }
-    lse->sum += exp_sum(n, x, lse->max);
+    lse->sum += exp_sum_alone(n, x, lse->max);
 }
 
 double hni_lse_value(const hni_lse *lse)

@@ -159,7 +159,7 @@ static void multiply(int64_t m, int64_t n, int64_t k, const float *a, int64_t ld
     }
 }
 
-/* Four rows at a time, because channels come in multiples of four, not of ROWS. */
+/* Eight or four rows at a time, because channels come in multiples of these, not of ROWS. */
 static void accumulate(int64_t m, int64_t n, int64_t k, const float *a, const float *b, float *c)
 {
     enum { FEW = ROWS < 4 ? ROWS : 4, MANY = ROWS >= 8 ? 8 : FEW };
