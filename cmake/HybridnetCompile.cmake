@@ -33,14 +33,18 @@ endif()
 
 # ISA variants of hot kernels: the loader picks the best one for the CPU. Sanitizers and ifunc resolvers do not mix. Two
 # files with a static function of one name must link: Clang 14 makes their resolvers external, and they collide.
-if(HN_ISA_VARIANTS AND NOT HN_SANITIZE AND NOT HN_COVERAGE AND NOT DEFINED HN_HAVE_TARGET_CLONES)
-  set(hn_check ${PROJECT_BINARY_DIR}/check_clones)
-  foreach(name main other)
-    file(WRITE ${hn_check}/${name}.c "
-      __attribute__((target_clones(\"arch=x86-64-v4\", \"arch=x86-64-v3\", \"default\")))
-      static int add(int x) { return x + 1; }
-      int ${name}(int x) { return add(x); }")
-  endforeach()
-  try_compile(HN_HAVE_TARGET_CLONES ${hn_check}/build SOURCES ${hn_check}/main.c ${hn_check}/other.c)
+set(hn_target_clones OFF)
+if(HN_ISA_VARIANTS AND NOT HN_SANITIZE AND NOT HN_COVERAGE)
+  if(NOT DEFINED HN_HAVE_TARGET_CLONES)
+    set(hn_check ${PROJECT_BINARY_DIR}/check_clones)
+    foreach(name main other)
+      file(WRITE ${hn_check}/${name}.c "
+        __attribute__((target_clones(\"arch=x86-64-v4\", \"arch=x86-64-v3\", \"default\")))
+        static int add(int x) { return x + 1; }
+        int ${name}(int x) { return add(x); }")
+    endforeach()
+    try_compile(HN_HAVE_TARGET_CLONES ${hn_check}/build SOURCES ${hn_check}/main.c ${hn_check}/other.c)
+  endif()
+  set(hn_target_clones ${HN_HAVE_TARGET_CLONES})
   message(STATUS "ISA variants of hot functions: ${HN_HAVE_TARGET_CLONES}")
 endif()

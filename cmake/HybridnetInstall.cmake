@@ -6,17 +6,17 @@ install(TARGETS hybridnet EXPORT hybridnet_shared LIBRARY DESTINATION ${CMAKE_IN
         RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(TARGETS hybridnet_static EXPORT hybridnet_static ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
-install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DATAROOTDIR}/doc/hybridnet) # not DOCDIR: a parent project's
 
 # ---- find_package(hybridnet) ---------------------------------------------------------------------------------------
 # Two export sets: who links the shared library needs none of its dependencies.
 install(EXPORT hybridnet_shared FILE hybridnet-shared.cmake NAMESPACE hybridnet:: DESTINATION ${hn_package_dir})
 install(EXPORT hybridnet_static FILE hybridnet-static.cmake NAMESPACE hybridnet:: DESTINATION ${hn_package_dir})
-foreach(part openmp zlib jansson jpeg png onednn)
-  string(TOUPPER HN_WITH_${part} name)
-  set(${name} OFF)
-  if(hn_${part}_target)
-    set(${name} ON)
+foreach(part OPENMP ONEDNN) # the others are pkg-config's: hn_feature_modules
+  set(HN_WITH_${part} OFF)
+  string(TOLOWER hn_${part}_target target)
+  if(${target})
+    set(HN_WITH_${part} ON)
   endif()
 endforeach()
 configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/hybridnet-config.cmake.in

@@ -21,9 +21,14 @@ int run_fail(struct run *run, hn_status status, const char *hint)
     return FAILED;
 }
 
-/* Hours of training must not end at a directory that is not there. */
-static int check_directory(const char *option, const char *path)
+/* Hours of training must not end at a directory that is not there, or at a library that writes no safetensors. */
+static int check_written(const char *option, const char *path)
 {
+    if (strstr(hn_build_info(), "; jansson") == NULL) {
+        complain("%s: this library is built without jansson, and cannot write safetensors (CMake option HN_SAFETENSORS)",
+                 option);
+        return FAILED;
+    }
     char directory[4096];
     const char *slash = strrchr(path, '/');
     int length = slash == NULL ? 1 : slash == path ? 1 : (int)(slash - path);
@@ -55,11 +60,11 @@ static int make_confusion(struct run *run)
 static int prepare(struct run *run)
 {
     const struct options *o = &run->options;
-    if (o->save != NULL && check_directory("--save", o->save) != DONE)
+    if (o->save != NULL && check_written("--save", o->save) != DONE)
         return FAILED;
-    if (o->features != NULL && check_directory("--features", o->features) != DONE)
+    if (o->features != NULL && check_written("--features", o->features) != DONE)
         return FAILED;
-    if (o->export_to != NULL && check_directory("--export", o->export_to) != DONE)
+    if (o->export_to != NULL && check_written("--export", o->export_to) != DONE)
         return FAILED;
     if (checkpoints_prepare(run) != DONE)
         return FAILED;

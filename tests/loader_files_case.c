@@ -29,8 +29,7 @@ void hnt_files_size(int i, int32_t *height, int32_t *width)
     *width = 9 + i * 29 % 120;
 }
 
-/* False if this build cannot make such files, since it does not read them either. */
-int hnt_files_make(void)
+void hnt_files_make(void)
 {
     static uint8_t file[HNT_FILE_ROOM];
     hnt_temp_dir(hnt_files_dir, sizeof hnt_files_dir);
@@ -43,16 +42,20 @@ int hnt_files_make(void)
         }
         hnt_files_size(i, &height, &width);
         size_t bytes = i % 2 == 0 ? hnt_make_jpeg(file, height, width, 0) : hnt_make_png(file, height, width);
-        const char *kind = i % 2 == 0 ? "; jpeg" : "; png";
-        ck_assert_int_eq(bytes > 0, strstr(hn_build_info(), kind) != NULL);
-        if (bytes == 0) {
-            printf("passing over loaders of files: this build lacks \"%s\"\n", kind + 2);
-            return 0;
-        }
+        ck_assert_uint_gt(bytes, 0);
         hnt_files_path(path, sizeof path, i);
         hnt_write_file(path, file, bytes);
     }
-    return 1;
+}
+
+int hnt_files_main(Suite *suite)
+{
+    if (strstr(hn_build_info(), "; jpeg") == NULL || strstr(hn_build_info(), "; png") == NULL) {
+        srunner_free(srunner_create(suite));
+        printf("skipped: this build does not read both JPEG and PNG\n");
+        return 77;
+    }
+    return hnt_run(suite);
 }
 
 size_t hnt_files_read(int i, uint8_t bytes[HNT_FILE_ROOM])

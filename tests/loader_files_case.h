@@ -21,8 +21,10 @@ enum {
 
 /* Where they are. */
 extern char hnt_files_dir[256];
-/* A new directory of them. False if this build cannot make such files, since it does not read them either. */
-int hnt_files_make(void);
+/* A new directory of them. */
+void hnt_files_make(void);
+/* hnt_run, or 77, "skipped", for a build that does not read such files and so cannot make them either. */
+int hnt_files_main(Suite *suite);
 /* File i of the sorted set, of class i / HNT_FILES_EACH: its path, its size, its bytes; and half of it. */
 void hnt_files_path(char *path, size_t size, int i);
 void hnt_files_size(int i, int32_t *height, int32_t *width);

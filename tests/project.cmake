@@ -80,8 +80,8 @@ hn_script_test(abi.clients abi ${CMAKE_CURRENT_SOURCE_DIR}/abi/clients.sh ${hn_c
 hn_script_test(abi.compare abi ${CMAKE_CURRENT_SOURCE_DIR}/abi/compare.sh $<TARGET_FILE:hybridnet> ${PROJECT_SOURCE_DIR})
 
 if(HN_INSTALL)
-  string(CONCAT hn_consumer_args "HN_CMAKE_ARGS=-DHN_BLAS=${HN_BLAS} -DHN_OPENMP=${HN_OPENMP} -DHN_ZLIB=${HN_ZLIB} "
-                                 "-DHN_SAFETENSORS=${HN_SAFETENSORS} -DHN_JPEG=${HN_JPEG} -DHN_PNG=${HN_PNG}")
+  list(JOIN hn_feature_settings " " hn_consumer_args)
+  string(PREPEND hn_consumer_args "HN_CMAKE_ARGS=-DHN_BLAS=${HN_BLAS} -DHN_OPENMP=${HN_OPENMP} ")
   foreach(case pkgconfig static find_package add_subdirectory cxx)
     hn_script_test(consumer.${case} consumer ${CMAKE_COMMAND} -E env ${hn_consumer_args}
                    ${CMAKE_CURRENT_SOURCE_DIR}/consumer/run.sh ${case} ${PROJECT_BINARY_DIR} ${PROJECT_SOURCE_DIR})

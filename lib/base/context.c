@@ -39,7 +39,8 @@ hn_status hn_context_create(hn_context **out, const hn_context_options *options)
                 (int)HNI_MAX_THREADS);
     HNI_FAIL_IF(hn_engine_name(o.engine) == NULL, HN_E_ARG, "hn_context_create: engine %d does not exist",
                 (int)o.engine);
-    HNI_FAIL_IF(!hn_engine_available(o.engine), HN_E_UNSUPPORTED, "hn_context_create: this build has no engine \"%s\"",
+    HNI_FAIL_IF(!hn_engine_available(o.engine), HN_E_UNSUPPORTED,
+                "hn_context_create: this build has no engine \"%s\" (CMake option HN_ONEDNN)",
                 hn_engine_name(o.engine));
     hn_allocator allocator = {
         .struct_size = sizeof allocator, .alloc = system_alloc, .release = system_release, .user = NULL};

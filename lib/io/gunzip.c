@@ -91,8 +91,9 @@ hn_status hni_gunzip_new(hni_gunzip **out, hn_context *context, const char *func
 {
     (void)out;
     (void)context;
-    return hni_fail(HN_E_UNSUPPORTED, "%s: %s is gzip, and this build has no zlib; unpack it with gunzip", function,
-                    path);
+    return hni_fail(HN_E_UNSUPPORTED,
+                    "%s: %s is gzip, and this build is without zlib (CMake option HN_ZLIB); unpack it with gunzip",
+                    function, path);
 }
 
 hn_status hni_gunzip_some(hni_gunzip *unpacker, const unsigned char **packed, size_t size, unsigned char *data,
