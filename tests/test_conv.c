@@ -93,9 +93,9 @@ static conv_result run_conv(const hni_conv_engine *engine, const hni_conv *g, in
     if (images_before > 0) {
         hni_conv before_g = *g;
         before_g.images = images_before;
-        hnt_ok(engine->prepare(context, threads, &before_g, &bytes));
+        hnt_ok(engine->prepare(context, threads, &before_g, true, &bytes));
     }
-    hnt_ok(engine->prepare(context, threads, g, &bytes));
+    hnt_ok(engine->prepare(context, threads, g, true, &bytes));
     hn_scratch scratch = hnt_scratch(bytes);
     memset(scratch.data, 0xff, scratch.size); /* NaN: nothing may be taken for cleared */
     hnt_ok(engine->forward(context, threads, g, x, w, y, scratch.data, visits ? &after : NULL));
@@ -193,7 +193,7 @@ START_TEST(engine_is_adjoint)
         float *y = hnt_floats(hnt_count_y(&g)), *dx = hnt_floats(hnt_count_x(&g)), *dw = hnt_floats(hnt_count_w(&g));
         hn_context *context = hnt_context(2);
         size_t bytes;
-        hnt_ok(engine->prepare(context, 2, &g, &bytes));
+        hnt_ok(engine->prepare(context, 2, &g, true, &bytes));
         hn_scratch scratch = hnt_scratch(bytes);
         hnt_ok(engine->forward(context, 2, &g, x, w, y, scratch.data, NULL));
         memcpy(dy, y, (size_t)hnt_count_y(&g) * sizeof *y); /* so that the product is large */
@@ -273,7 +273,7 @@ static void check_memory(const hni_conv_engine *engine, hni_conv g, int32_t thre
                   (int)g.images, (int)hni_conv_part_count(&g), (int)hni_conv_part_bound(&g));
         if (!engine->takes(&g))
             break;
-        hnt_ok(engine->prepare(context, threads, &g, &bytes));
+        hnt_ok(engine->prepare(context, threads, &g, true, &bytes));
         hnt_check(bytes >= before, "%s: %d images need %zu bytes, one less %zu", engine->name, (int)g.images, bytes,
                   before);
         before = bytes;
@@ -291,6 +291,29 @@ START_TEST(fewer_images_need_no_more_memory)
         for (int t = 0; t < 4; ++t) {
             g.dtype = dtypes[t / 2];
             check_memory(engine, g, threads[t % 2]);
+        }
+}
+END_TEST
+
+/* A thread without a part has no memory, and what backward alone needs is not there at inference. */
+START_TEST(memory_is_for_those_who_work)
+{
+    const hni_conv_engine *engine;
+    for (int e = 0; (engine = hni_conv_engine_at(e)) != NULL; ++e)
+        for (int d = 0; d < 2; ++d) {
+            hn_context *context = hnt_context(2);
+            hni_conv g = {1, 7, 7, 512, 0, 0, 512, 3, 3, 1, 1, dtypes[d]};
+            size_t few, many, forward;
+            ck_assert(hni_conv_fit(&g));
+            if (engine->takes(&g)) {
+                hnt_ok(engine->prepare(context, 4, &g, true, &few));
+                hnt_ok(engine->prepare(context, 256, &g, true, &many));
+                hnt_ok(engine->prepare(context, 4, &g, false, &forward));
+                ck_assert_uint_eq(many, few);
+                ck_assert_msg(few - forward >= sizeof(float) * 9 * 512 * 512, "%s: %zu bytes, %zu without backward",
+                              engine->name, few, forward);
+            }
+            hn_context_destroy(context);
         }
 }
 END_TEST
@@ -313,6 +336,7 @@ static Suite *suite(void)
     tcase_add_loop_test(unit, engine_agrees_with_reference, 0, GEOMETRIES);
     tcase_add_test(unit, kernel_must_fit);
     tcase_add_loop_test(unit, fewer_images_need_no_more_memory, 0, BATCHED + 1);
+    tcase_add_test(unit, memory_is_for_those_who_work);
     tcase_add_loop_test(hnt_case(s, "grad"), engine_is_adjoint, 0, GEOMETRIES);
     tcase_add_loop_test(hnt_case(s, "repro"), engine_bits_do_not_depend_on_threads, 0, GEOMETRIES);
     tcase_add_test(hnt_case(s, "repro"), other_batches_do_not_change_bits);

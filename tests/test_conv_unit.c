@@ -446,7 +446,7 @@ START_TEST(wrong_options_and_shapes)
     b.eps = 1e-5f;
     b.momentum = NAN;
     hnt_fails(hn_batchnorm_create(&layer, context, 4, &b), HN_E_ARG, "momentum is");
-    hnt_fails(hn_relu_create(NULL, context), HN_E_ARG, "out is NULL");
+    hnt_fails(hn_relu_create(NULL, context), HN_E_ARG, "hn_relu_create: out is NULL");
     ck_assert_ptr_null(layer);
 
     hn_desc in = {HN_F32, 4, {1, 3, 3, 3}}, out;

@@ -106,14 +106,18 @@ START_TEST(an_output_that_was_not_planned_is_refused)
         hnt_ok(hn_linear_create(&part, context, i == 0 ? WIDTH : 64, i == 0 ? 64 : 4, 0));
         hnt_ok(hn_layer_add_child(chain, i == 0 ? "0" : "1", part));
     }
-    hnt_ok(hn_exec_create(&exec, context, chain, &planned, HN_MODE_INFER));
-    hnt_ok(hn_linear_create(&part, context, 4, 900, 0));
-    hnt_ok(hn_layer_add_child(chain, "2", part));
-    hn_tensor *x = tensor(context, ROWS, WIDTH, 1);
+    hnt_ok(hn_exec_create(&exec, context, chain, &planned, HN_MODE_TRAIN));
+    hn_tensor *x = tensor(context, ROWS, WIDTH, 1), *dy = tensor(context, ROWS, 4, 2);
     const hn_tensor *y = NULL;
+    hnt_ok(hn_exec_forward(exec, x, &y));
+    hnt_ok(hn_linear_create(&part, context, 4, 900, 1));
+    hnt_ok(hn_layer_add_child(chain, "2", part));
+    hnt_fails(hn_exec_backward(exec, dy, NULL), HN_E_STATE, "the sequential wants more memory for 5 rows (18000, ");
+    y = NULL;
     hnt_fails(hn_exec_forward(exec, x, &y), HN_E_STATE, "the sequential wants more memory for 5 rows (18000, ");
     ck_assert_ptr_null(y);
     hn_tensor_destroy(x);
+    hn_tensor_destroy(dy);
     hn_exec_destroy(exec);
     hn_layer_destroy(chain);
     hn_context_destroy(context);

@@ -34,9 +34,10 @@ HN_API HN_MUST_CHECK hn_status hn_exec_forward(hn_exec *exec, const hn_tensor *x
  * memory limited setup"; hn_hybrid_options.micro_batch does that). Errors as hn_exec_forward's.                         */
 HN_API HN_MUST_CHECK hn_status hn_exec_forward_again(hn_exec *exec, const hn_tensor *x, const hn_tensor **y);
 
-/* Runs the layer backward for the last forward: adds to the parameters' gradients; dx (may be NULL) is overwritten
- * with the gradient of x and must overlap neither x nor dy (HN_E_ARG). Once for each forward. HN_E_STATE without one or in
- * HN_MODE_INFER. If a layer fails, gradients of those behind it may have this batch's, and dx is undefined.            */
+/* Runs the layer backward for the last forward: adds to the parameters' gradients; dx (may be NULL) is overwritten with the
+ * gradient of x and must overlap neither x, dy nor the executor's own memory (HN_E_ARG). Once for each forward. HN_E_STATE
+ * without one, in HN_MODE_INFER, or if the layer has got children since. If a layer fails, gradients of those behind it may
+ * have this batch's, and dx is undefined.                                                                                */
 HN_API HN_MUST_CHECK hn_status hn_exec_backward(hn_exec *exec, const hn_tensor *dy, hn_tensor *dx);
 
 /* NULL is allowed. */

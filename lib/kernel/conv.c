@@ -3,7 +3,7 @@
 #include "base/integer.h"
 #include "base/parallel.h"
 
-enum { PART_IMAGES = 8, PARTS = 16, MIN_CHUNKS = 8 };
+enum { PART_IMAGES = 8, PARTS = HNI_CONV_FEW_PARTS, MIN_CHUNKS = 8 };
 
 bool hni_conv_fit(hni_conv *g)
 {
@@ -61,6 +61,12 @@ void hni_conv_part(const hni_conv *g, int64_t part, int64_t *first, int64_t *end
 int64_t hni_conv_part_bound(const hni_conv *g)
 {
     return hni_max(hni_min(g->images, 2 * PARTS - 1), (g->images + PART_IMAGES - 1) / PART_IMAGES);
+}
+
+int64_t hni_conv_piece_bound(const hni_conv *g, int64_t pixels, int64_t block)
+{
+    const int64_t images = hni_min(g->images, HNI_CONV_FEW_PARTS - 1);
+    return hni_max(hni_conv_part_bound(g), (images * pixels + block - 1) / block);
 }
 
 void hni_conv_visit_part(const hni_conv *g, const hni_conv_visit *visit, int64_t part, int32_t thread)

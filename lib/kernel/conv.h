@@ -36,6 +36,11 @@ int64_t hni_conv_part_count(const hni_conv *g);
 void hni_conv_part(const hni_conv *g, int64_t part, int64_t *first, int64_t *end);
 /* At most so many parts for this number of images or fewer: what memory is planned for. */
 int64_t hni_conv_part_bound(const hni_conv *g);
+/* Fewer parts than this many are worked on in pieces smaller than images. */
+enum { HNI_CONV_FEW_PARTS = 16 };
+/* At most so many parts or, where these are few, blocks of so many pixels of an image of `pixels`, for this number of images
+ * or fewer: no more threads than that have work, and memory.                                                          */
+int64_t hni_conv_piece_bound(const hni_conv *g, int64_t pixels, int64_t block);
 
 /* What a caller does to the rows (pixels) of y or dy part by part, while they are in the cache: called once for every
  * part, whose rows are [first, first + count), on any thread.                                                        */
@@ -55,8 +60,8 @@ typedef struct hni_conv_engine {
     /* Whether it can compute this geometry. */
     bool (*takes)(const hni_conv *g);
     /* Makes what the calls need that is kept in the context. *bytes: the scratch, 64-byte aligned and dead after each
-     * call, that forward and backward need.                                                                          */
-    hn_status (*prepare)(hn_context *context, int32_t num_threads, const hni_conv *g, size_t *bytes);
+     * call, that forward needs, and backward if it is wanted: with one for both, of g's images or fewer.              */
+    hn_status (*prepare)(hn_context *context, int32_t num_threads, const hni_conv *g, bool backward, size_t *bytes);
     /* Writes y; `after` (or NULL) sees each part of it. */
     hn_status (*forward)(hn_context *context, int32_t num_threads, const hni_conv *g, const void *x, const float *w,
                          void *y, void *scratch, const hni_conv_visit *after);

@@ -21,7 +21,6 @@ enum {
     BLOCK_BYTES = 1 << 19,   /* of columns otherwise                                                           */
     MIN_BLOCK = 8,           /* pixels                                                                         */
     MAX_BLOCK = 512,
-    FEW_PARTS = 16,         /* with fewer, forward goes by blocks of pixels                                    */
     PARTIAL_BYTES = 8 << 20 /* for the chunks' gradients of w                                                  */
 };
 
@@ -102,16 +101,17 @@ static size_t column_bytes(const hni_conv *g)
     return pointwise(g) ? 0 : hni_round_up((size_t)(block_pixels(g) * depth(g)) * sizeof(float));
 }
 
-static hn_status prepare(hn_context *context, int32_t num_threads, const hni_conv *g, size_t *bytes)
+static hn_status prepare(hn_context *context, int32_t num_threads, const hni_conv *g, bool backward, size_t *bytes)
 {
     (void)context;
+    const int64_t pieces = hni_conv_piece_bound(g, g->out_height * g->out_width, block_pixels(g));
     size_t cols = column_bytes(g);
-    if (reversible(g)) {
+    if (backward && reversible(g)) {
         const hni_conv r = hni_conv_reversed(g);
         cols = column_bytes(&r) > cols ? column_bytes(&r) : cols;
     }
-    const int64_t chunks = hni_min(chunk_count(g), hni_conv_part_bound(g));
-    *bytes = (size_t)num_threads * cols + (size_t)(1 + chunks) * weight_bytes(g);
+    const int64_t chunks = backward ? hni_min(chunk_count(g), hni_conv_part_bound(g)) : 0;
+    *bytes = (size_t)hni_min(num_threads, pieces) * cols + (size_t)(1 + chunks) * weight_bytes(g);
     return HN_OK;
 }
 
@@ -195,7 +195,7 @@ static hn_status forward(hn_context *context, int32_t num_threads, const hni_con
              .cols = (char *)scratch + weight_bytes(g),
              .column_bytes = column_bytes(g)};
     const int64_t pixels = g->images * g->out_height * g->out_width;
-    if (hni_conv_part_count(g) >= FEW_PARTS) {
+    if (hni_conv_part_count(g) >= HNI_CONV_FEW_PARTS) {
         hni_parallel(num_threads, hni_conv_part_count(g), forward_part, &j);
         return HN_OK;
     }

@@ -45,10 +45,16 @@ static layout layout_of(const hni_conv *g, const hni_onednn_shape *s)
     return l;
 }
 
-static size_t total_bytes(const layout *l, const hni_conv *g, int32_t num_threads)
+/* Threads that can have a part, and need memory. */
+static size_t owners(const hni_conv *g, int32_t num_threads)
 {
-    return l->packed + plain_bytes(g) + (size_t)num_threads * (l->scratch + l->partial) +
-           (size_t)l->chunks * l->partial;
+    return (size_t)hni_min(num_threads, hni_conv_part_bound(g));
+}
+
+static size_t total_bytes(const layout *l, const hni_conv *g, int32_t num_threads, bool backward)
+{
+    const size_t threads = owners(g, num_threads), forward_bytes = l->packed + threads * l->scratch;
+    return backward ? forward_bytes + plain_bytes(g) + (threads + (size_t)l->chunks) * l->partial : forward_bytes;
 }
 
 /* Images of a part: the last may have fewer. */
@@ -78,7 +84,7 @@ static hn_status lay_out(hn_context *context, const hni_conv *g, layout *l)
 
 /* Makes what a call will need: the steps then allocate nothing. As many whole parts may run at once as there are threads;
  * the last part, if it is smaller, is of a shape of its own.                                                          */
-static hn_status prepare(hn_context *context, int32_t num_threads, const hni_conv *g, size_t *bytes)
+static hn_status prepare(hn_context *context, int32_t num_threads, const hni_conv *g, bool backward, size_t *bytes)
 {
     const int64_t last = hni_conv_part_count(g) - 1, whole = images_of(g, last) == images_of(g, 0) ? last + 1 : last;
     const int64_t wanted[2] = {hni_max(1, hni_min(num_threads, whole)), 1};
@@ -95,7 +101,7 @@ static hn_status prepare(hn_context *context, int32_t num_threads, const hni_con
     }
     layout l;
     HNI_TRY(lay_out(context, g, &l));
-    *bytes = total_bytes(&l, g, num_threads);
+    *bytes = total_bytes(&l, g, num_threads, backward);
     return HN_OK;
 }
 
@@ -109,8 +115,10 @@ typedef struct job {
     const float *w;
     float *dw;
     int64_t chunks;
-    char *packed, *plain, *own, *partials; /* scratch; plain: the gradient of w in its plain order */
-    atomic_int failed;                     /* a task's status, 0 if none failed */
+    /* scratch: weights, the threads' own; for backward the gradient of w in its plain order, a gradient for each thread and
+     * each chunk                                                                                                       */
+    char *packed, *own, *plain, *singles, *partials;
+    atomic_int failed; /* a task's status, 0 if none failed */
 } job;
 
 static void fail(job *j, int status)
@@ -186,7 +194,7 @@ static void execute(job *j, int kind, int64_t part, int32_t thread, void *weight
     (void)dnnl_memory_set_data_handle(o->images, kind == HNI_ONEDNN_DATA ? j->dx + x_at : untyped(j->x + x_at));
     (void)dnnl_memory_set_data_handle(o->results, kind == HNI_ONEDNN_FORWARD ? j->y + y_at : untyped(j->dy + y_at));
     (void)dnnl_memory_set_data_handle(o->weights, weights);
-    (void)dnnl_memory_set_data_handle(o->scratch, j->own + (size_t)thread * (j->l.scratch + j->l.partial));
+    (void)dnnl_memory_set_data_handle(o->scratch, j->own + (size_t)thread * j->l.scratch);
     const dnnl_exec_arg_t args[] = {{names[kind].images, o->images},
                                     {names[kind].weights, o->weights},
                                     {names[kind].results, o->results},
@@ -207,7 +215,7 @@ static void backward_chunk(void *arg, int64_t chunk, int32_t thread)
 {
     job *j = arg;
     char *partial = j->partials + (size_t)chunk * j->l.partial;
-    char *single = j->own + (size_t)thread * (j->l.scratch + j->l.partial) + j->l.scratch;
+    char *single = j->singles + (size_t)thread * j->l.partial;
     const int64_t parts = hni_conv_part_count(j->g), first = chunk * parts / j->chunks;
     for (int64_t part = first; part < (chunk + 1) * parts / j->chunks; ++part) {
         hni_conv_visit_part(j->g, j->visit, part, thread);
@@ -228,9 +236,10 @@ static hn_status start(job *j, hn_context *context, int32_t num_threads, const h
     *j = (job){.context = context, .g = g, .visit = visit, .w = w, .packed = scratch};
     HNI_TRY(lay_out(context, g, &j->l));
     j->chunks = hni_min(j->l.chunks, hni_conv_part_count(g));
-    j->plain = j->packed + j->l.packed;
-    j->own = j->plain + plain_bytes(g);
-    j->partials = j->own + (size_t)num_threads * (j->l.scratch + j->l.partial);
+    j->own = j->packed + j->l.packed;
+    j->plain = j->own + owners(g, num_threads) * j->l.scratch;
+    j->singles = j->plain + plain_bytes(g);
+    j->partials = j->singles + owners(g, num_threads) * j->l.partial;
     return HN_OK;
 }
 

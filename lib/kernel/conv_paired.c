@@ -143,12 +143,18 @@ static size_t own_bytes(const layout *l)
     return l->copy + l->x_pairs + l->dy_pairs;
 }
 
-static hn_status prepare(hn_context *context, int32_t num_threads, const hni_conv *g, size_t *bytes)
+/* Threads that can have a part, and need memory. */
+static size_t owners(const hni_conv *g, int32_t num_threads)
+{
+    return (size_t)hni_min(num_threads, hni_conv_part_bound(g));
+}
+
+static hn_status prepare(hn_context *context, int32_t num_threads, const hni_conv *g, bool backward, size_t *bytes)
 {
     (void)context;
     const layout l = layout_of(g);
-    *bytes =
-        l.plain + l.packed + l.zeros + (size_t)num_threads * own_bytes(&l) + (size_t)chunk_count(g, &l) * l.partial;
+    const int64_t chunks = backward ? chunk_count(g, &l) : 0;
+    *bytes = l.plain + l.packed + l.zeros + owners(g, num_threads) * own_bytes(&l) + (size_t)chunks * l.partial;
     return HN_OK;
 }
 
@@ -175,7 +181,7 @@ static job job_of(const hni_conv *g, int32_t num_threads, void *scratch, const h
     j.packed = (hni_bf16 *)(void *)(at += j.l.plain);
     j.zeros = (hni_bf16 *)(void *)(at += j.l.packed);
     j.own = at += j.l.zeros;
-    j.partials = at + (size_t)num_threads * own_bytes(&j.l);
+    j.partials = at + owners(g, num_threads) * own_bytes(&j.l);
     j.chunks = hni_min(chunk_count(g, &j.l), hni_conv_part_count(g));
     return j;
 }
@@ -191,9 +197,9 @@ static hni_bf16 *own(const job *j, int32_t thread, size_t offset)
 static void prefetch(const framed *f, const hni_bf16 *image, int64_t done, int64_t rows)
 {
     enum { LINE = 64 };
-    const int64_t bytes = f->in.height * f->in.width * f->in.channels * (int64_t)sizeof *image;
-    const uintptr_t first = (uintptr_t)image + (uintptr_t)(bytes * done / f->out_height);
-    for (int64_t i = 0; i < bytes * rows / f->out_height; i += LINE)
+    const int64_t row = f->in.width * f->in.channels * (int64_t)sizeof *image;
+    const uintptr_t first = (uintptr_t)image + (uintptr_t)(f->in.height * done / f->out_height * row);
+    for (int64_t i = 0; i < f->in.height * rows / f->out_height * row; i += LINE)
         __builtin_prefetch((const void *)(first + (uintptr_t)i), 0, 2);
 }
 
@@ -309,7 +315,8 @@ static void backward_chunk(void *arg, int64_t chunk, int32_t thread)
     const job *j = arg;
     const int64_t parts = hni_conv_part_count(j->g);
     float *partial = (float *)(void *)(j->partials + (size_t)chunk * j->l.partial);
-    memset(partial, 0, j->l.partial);
+    if (j->dw)
+        memset(partial, 0, j->l.partial);
     for (int64_t part = chunk * parts / j->chunks; part < (chunk + 1) * parts / j->chunks; ++part)
         backward_part(j, part, partial, thread);
 }

@@ -13,7 +13,6 @@
 
 enum {
     BLOCK = 24,             /* tiles: a multiple of the rows that every variant keeps in registers             */
-    FEW_PARTS = 16,         /* with fewer parts, pieces are smaller than images                                  */
     PARTIAL_BYTES = 8 << 20 /* for the chunks' gradients of w */
 };
 
@@ -25,6 +24,18 @@ static bool takes(const hni_conv *g)
 static int64_t chunk_count(const hni_conv *g)
 {
     return hni_conv_chunks((size_t)hni_winograd_filters(g) * sizeof(float), PARTIAL_BYTES);
+}
+
+/* Pieces, of this number of images or fewer. */
+static int64_t piece_bound(const hni_conv *g)
+{
+    return hni_conv_piece_bound(g, (g->out_height + 1) / 2 * ((g->out_width + 1) / 2), BLOCK);
+}
+
+/* Threads that can have a piece, and need memory. */
+static size_t owners(const hni_conv *g, int32_t num_threads)
+{
+    return (size_t)hni_min(num_threads, piece_bound(g));
 }
 
 typedef struct layout {
@@ -43,11 +54,12 @@ static layout layout_of(const hni_conv *g)
         .partial = hni_round_up((size_t)hni_winograd_filters(g) * sizeof(float))};
 }
 
-static hn_status prepare(hn_context *context, int32_t num_threads, const hni_conv *g, size_t *bytes)
+static hn_status prepare(hn_context *context, int32_t num_threads, const hni_conv *g, bool backward, size_t *bytes)
 {
     (void)context;
     const layout l = layout_of(g);
-    *bytes = l.packed + l.zeros + (size_t)num_threads * (l.sources + l.targets) + (size_t)chunk_count(g) * l.partial;
+    const int64_t chunks = backward ? hni_min(chunk_count(g), piece_bound(g)) : 0;
+    *bytes = l.packed + l.zeros + owners(g, num_threads) * (l.sources + l.targets) + (size_t)chunks * l.partial;
     return HN_OK;
 }
 
@@ -74,12 +86,12 @@ static job job_of(const hni_conv *g, const layout *l, void *scratch, int32_t num
              .isa = hni_winograd_best(),
              .high = (g->out_height + 1) / 2,
              .wide = (g->out_width + 1) / 2,
-             .by_parts = hni_conv_part_count(g) >= FEW_PARTS,
+             .by_parts = hni_conv_part_count(g) >= HNI_CONV_FEW_PARTS,
              .packed = scratch,
              .zeros = (float *)(void *)((char *)scratch + l->packed),
              .own = (char *)scratch + l->packed + l->zeros,
              .bytes = *l};
-    j.partials = j.own + (size_t)num_threads * (l->sources + l->targets);
+    j.partials = j.own + owners(g, num_threads) * (l->sources + l->targets);
     j.tiles = g->images * j.high * j.wide;
     j.piece_tiles = j.by_parts ? hni_conv_part_images(g) * j.high * j.wide : BLOCK;
     j.pieces = (j.tiles + j.piece_tiles - 1) / j.piece_tiles;
@@ -246,7 +258,8 @@ static void backward_chunk(void *arg, int64_t chunk, int32_t thread)
     const span data = {chunk * d->pieces / w->chunks, (chunk + 1) * d->pieces / w->chunks};
     const span weights = {chunk * w->pieces / w->chunks, (chunk + 1) * w->pieces / w->chunks};
     float *partial = (float *)(void *)(w->partials + (size_t)chunk * w->bytes.partial);
-    memset(partial, 0, w->bytes.partial);
+    if (b->dw)
+        memset(partial, 0, w->bytes.partial);
     if (!w->by_parts) {
         backward_pieces(b, data, weights, partial, thread);
         return;

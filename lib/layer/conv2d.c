@@ -91,7 +91,7 @@ hn_status hni_conv2d_geometry(const hni_conv2d *c, const char *kind, const hn_de
 }
 
 hn_status hni_conv2d_prepare(const hni_conv2d *c, const char *kind, int32_t num_threads, const hni_conv *g,
-                             size_t *bytes)
+                             int32_t mode, size_t *bytes)
 {
     const hni_conv_engine *engine = hni_conv_engine_for(c->context, g);
     const char *name = hn_engine_name(hn_context_engine(c->context));
@@ -103,7 +103,7 @@ hn_status hni_conv2d_prepare(const hni_conv2d *c, const char *kind, int32_t num_
                 "%s: the engine %s does not take images of %" PRId64 "x%" PRId64 " and %" PRId64 " to %" PRId64
                 " channels: the others do",
                 kind, name, g->height, g->width, g->in, g->out);
-    HNI_TRY(engine->prepare(c->context, num_threads, g, bytes));
+    HNI_TRY(engine->prepare(c->context, num_threads, g, mode == HN_MODE_TRAIN, bytes));
     const size_t bias = c->options.bias ? hni_bias_scratch_bytes(g->out) : 0;
     *bytes = *bytes > bias ? *bytes : bias;
     return HN_OK;
@@ -156,9 +156,8 @@ static hn_status plan(const void *self, const hn_desc *input, int32_t mode, int3
 {
     const hni_conv2d *c = self;
     hni_conv g;
-    (void)mode;
     HNI_TRY(hni_conv2d_geometry(c, "conv2d", input, &g, &plan->output));
-    return hni_conv2d_prepare(c, "conv2d", num_threads, &g, &plan->scratch_bytes);
+    return hni_conv2d_prepare(c, "conv2d", num_threads, &g, mode, &plan->scratch_bytes);
 }
 
 static hn_status forward(void *self, const hn_layer_call *call)

@@ -23,8 +23,8 @@ void hni_conv2d_init(const hni_conv2d *c, hn_rng *rng);
 /* Geometry and output for an input; HN_E_SHAPE. kind: for the sentence. */
 hn_status hni_conv2d_geometry(const hni_conv2d *c, const char *kind, const hn_desc *input, hni_conv *g,
                               hn_desc *output);
-/* Prepares forward and backward; *bytes: their scratch, the bias included. kind: for the sentence. */
-hn_status hni_conv2d_prepare(const hni_conv2d *c, const char *kind, int32_t num_threads, const hni_conv *g,
+/* Prepares forward and, for HN_MODE_TRAIN, backward; *bytes: their scratch, the bias included. kind: for the sentence. */
+hn_status hni_conv2d_prepare(const hni_conv2d *c, const char *kind, int32_t num_threads, const hni_conv *g, int32_t mode,
                              size_t *bytes);
 /* Of a call: the number of threads. after: as in kernel/conv.h; it sees y without the bias. */
 hn_status hni_conv2d_forward(const hni_conv2d *c, const hn_layer_call *call, const hni_conv *g, const void *x, void *y,

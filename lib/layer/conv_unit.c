@@ -45,7 +45,7 @@ static hn_status plan(const void *self, const hn_desc *input, int32_t mode, int3
     HNI_TRY(hni_conv2d_geometry(&u->conv, "conv_unit", input, &g, &plan->output));
     HNI_TRY(hni_bn_check_rows("conv_unit", rows_of(&g), mode));
     size_t conv;
-    HNI_TRY(hni_conv2d_prepare(&u->conv, "conv_unit", num_threads, &g, &conv));
+    HNI_TRY(hni_conv2d_prepare(&u->conv, "conv_unit", num_threads, &g, mode, &conv));
     plan->scratch_bytes = norm_scratch_bytes(&g) + conv;
     if (mode == HN_MODE_TRAIN)
         plan->workspace_bytes = z_bytes(&g) + hni_bn_workspace_bytes(&u->norm);

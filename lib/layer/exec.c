@@ -89,6 +89,23 @@ static bool overlap(const void *a, size_t a_bytes, const void *b, size_t b_bytes
     return p < q + b_bytes && q < p + a_bytes;
 }
 
+/* Plans again, for rows of this description: a layer may have got children since the executor was made. */
+static hn_status plan_again(const hn_exec *exec, const hn_desc *input, const char *function, hn_layer_plan *plan)
+{
+    HNI_TRY(hn_layer_plan_call(exec->layer, input, exec->mode, exec->call.num_threads, plan));
+    int64_t count;
+    size_t y_bytes;
+    HNI_TRY(hni_desc_size(&plan->output, function, &count, &y_bytes));
+    HNI_FAIL_IF(y_bytes > exec->y_bytes || plan->workspace_bytes > exec->workspace_bytes ||
+                    plan->scratch_bytes > exec->scratch_bytes,
+                HN_E_STATE,
+                "%s: the %s wants more memory for %" PRId64
+                " rows (%zu, %zu and %zu bytes) than was planned for %" PRId64 " (%zu, %zu and %zu)",
+                function, hn_layer_kind(exec->layer), input->dim[0], y_bytes, plan->workspace_bytes,
+                plan->scratch_bytes, exec->planned.dim[0], exec->y_bytes, exec->workspace_bytes, exec->scratch_bytes);
+    return HN_OK;
+}
+
 static hn_status run(hn_exec *exec, const hn_tensor *x, bool again, const hn_tensor **y, const char *function)
 {
     char got[HNI_DESC_TEXT], want[HNI_DESC_TEXT];
@@ -101,17 +118,7 @@ static hn_status run(hn_exec *exec, const hn_tensor *x, bool again, const hn_ten
     HNI_FAIL_IF(overlap(x->data, hn_tensor_bytes(x), exec->memory, exec->memory_bytes), HN_E_ARG,
                 "%s: x lies in the executor's own memory", function);
     hn_layer_plan plan;
-    HNI_TRY(hn_layer_plan_call(exec->layer, &x->desc, exec->mode, exec->call.num_threads, &plan));
-    int64_t count;
-    size_t y_bytes;
-    HNI_TRY(hni_desc_size(&plan.output, function, &count, &y_bytes));
-    HNI_FAIL_IF(y_bytes > exec->y_bytes || plan.workspace_bytes > exec->workspace_bytes ||
-                    plan.scratch_bytes > exec->scratch_bytes,
-                HN_E_STATE,
-                "%s: the %s wants more memory for %" PRId64
-                " rows (%zu, %zu and %zu bytes) than was planned for %" PRId64 " (%zu, %zu and %zu)",
-                function, hn_layer_kind(exec->layer), x->desc.dim[0], y_bytes, plan.workspace_bytes, plan.scratch_bytes,
-                exec->planned.dim[0], exec->y_bytes, exec->workspace_bytes, exec->scratch_bytes);
+    HNI_TRY(plan_again(exec, &x->desc, function, &plan));
     exec->ready = false;
     exec->call.input = x->desc;
     exec->call.output = plan.output;
@@ -151,6 +158,13 @@ hn_status hn_exec_backward(hn_exec *exec, const hn_tensor *dy, hn_tensor *dx)
                                overlap(dx->data, x_bytes, exec->call.x, x_bytes)),
                 HN_E_ARG, "hn_exec_backward: dx overlaps %s",
                 overlap(dx->data, x_bytes, exec->call.x, x_bytes) ? "x" : "dy");
+    HNI_FAIL_IF(dx != NULL && overlap(dx->data, x_bytes, exec->memory, exec->memory_bytes), HN_E_ARG,
+                "hn_exec_backward: dx lies in the executor's own memory");
+    hn_layer_plan plan;
+    HNI_TRY(plan_again(exec, &exec->call.input, "hn_exec_backward", &plan));
+    HNI_FAIL_IF(!hni_desc_equal(&plan.output, &exec->call.output), HN_E_STATE,
+                "hn_exec_backward: the %s has another output now, %s; it was %s", hn_layer_kind(exec->layer),
+                hni_desc_text(&plan.output, got), hni_desc_text(&exec->call.output, want));
     hn_layer_call call = exec->call;
     call.dy = dy->data;
     call.dx = dx == NULL ? NULL : dx->data;

@@ -41,5 +41,6 @@ static const hn_layer_ops ops = {
 
 hn_status hn_relu_create(hn_layer **out, hn_context *context)
 {
+    HNI_FAIL_IF(out == NULL || context == NULL, HN_E_ARG, "hn_relu_create: %s is NULL", out == NULL ? "out" : "context");
     return hn_layer_create(out, context, &ops, NULL);
 }
