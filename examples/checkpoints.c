@@ -244,6 +244,23 @@ static hn_status restore(struct run *run, const hn_checkpoint *checkpoint, struc
     return status;
 }
 
+/* Whether the numbers can be those of a training with these options: others would overflow, or end it before its end. */
+static bool course_fits(const struct run *run, struct course *course, const struct outcome *outcome)
+{
+    static const int64_t most = INT64_C(1) << 53;
+    struct mean *means[MEANS];
+    means_of(course, means);
+    const int64_t counts[] = {course->skipped, run->left_out, course->skipped_images};
+    bool fits = course->epoch >= 0 && course->epoch <= run->options.epochs && course->step >= 0 &&
+                course->step <= hn_loader_batches(run->data.classifier) && outcome->best_epoch >= 0 &&
+                outcome->best_epoch <= run->options.epochs;
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; ++i)
+        fits = fits && counts[i] >= 0 && counts[i] <= most;
+    for (int i = 0; i < MEANS; ++i)
+        fits = fits && means[i]->n >= 0 && means[i]->n <= most;
+    return fits;
+}
+
 static int go_on(struct run *run, struct course *course, struct outcome *outcome)
 {
     const char *directory = run->options.checkpoint;
@@ -267,6 +284,12 @@ static int go_on(struct run *run, struct course *course, struct outcome *outcome
     hn_checkpoint_close(checkpoint);
     if (status != HN_OK)
         return run_fail(run, status, "does the checkpoint belong to these options and this build?");
+    if (!course_fits(run, course, outcome)) {
+        complain("the checkpoint in %s stands in epoch %" PRId64 ", after %" PRId64 " of its steps, with counts that no "
+                 "training of %" PRId64 " epochs has",
+                 directory, course->epoch + 1, course->step, (int64_t)run->options.epochs);
+        return FAILED;
+    }
     return report_resume(run, course->epoch + 1, course->step) == 0 ? DONE : FAILED;
 }
 

@@ -45,8 +45,13 @@ static int take(const hn_checkpoint *checkpoint, const char *directory, char **t
         complain("the checkpoints in %s are not of train_hybrid: they have no options", directory);
         return -2;
     }
+    char *end;
+    *log = (struct log_part){strtoll(bytes, &end, 10), hash != NULL ? strtoull(hash, NULL, 16) : 0};
+    if (*end != '\0' || log->bytes < 0) {
+        complain("the checkpoints in %s are not of train_hybrid: log_bytes is %s", directory, bytes);
+        return -2;
+    }
     *text = strdup(options);
-    *log = (struct log_part){strtoll(bytes, NULL, 10), hash != NULL ? strtoull(hash, NULL, 16) : 0};
     if (*text == NULL)
         complain("not enough memory for the options of a checkpoint");
     return *text == NULL ? -2 : 0;

@@ -4,7 +4,7 @@
 # sentence or in the checkpoint before. From the environment: HN_KILLS, how many kills (default 10); HN_SEED, of the random
 # numbers (default: the time).
 set -eu
-program=$(realpath "$1")
+program=$(realpath "$1") here=$(dirname "$(realpath "$0")")
 kills=${HN_KILLS:-10}
 seed=${HN_SEED:-$(date +%s)}
 # shellcheck source=tests/smoke_head.sh
@@ -317,6 +317,25 @@ assert not [name for name in weights if name.startswith(("projection.", "prototy
 assert checkpoint["optimizer.momentum.conv1.weight"] == checkpoint["conv1.weight"]
 assert metadata["hybridnet.checkpoint"] == "1" and "\nmethod = hybrid-psc\n" in metadata["options"]
 PYTHON
+    # ---- whole by their checksum, with numbers that no training has
+    # forged TEXT CHANGE...: the sentence's text.
+    forged() {
+        text=$1
+        shift
+        rm -rf forged
+        mkdir forged
+        python3 "$here/checkpoint_forge.py" "$(newest away)" "forged/$(basename "$(newest away)")" "$@" || fail "forging $*"
+        got=0
+        resume forged >output 2>&1 || got=$?
+        [ "$got" -eq 1 ] || fail "forged $*: status $got: $(cat output)"
+        grep -qF -e "$text" output || fail "forged $*: no '$text' in: $(cat output)"
+    }
+    big=9223372036854775807
+    forged 'counts that no training' "course=0x0p+0 0x0p+0 $big 0x0p+0 $big 0x0p+0 0 0x0p+0 $big 0x0p+0 0 $big 0 $big"
+    forged 'stands in epoch 1000000000000000000,' hybridnet.epoch=999999999999999999 OPTION:batch=8
+    forged 'stands in epoch 1001,' hybridnet.epoch=1000
+    forged 'of its steps' hybridnet.epoch=0 hybridnet.step=999999999999999999
+    forged 'log_bytes is -5' log_bytes=-5
 else
     echo "smoke_checkpoint: no python3; it does not read the files"
 fi

@@ -40,6 +40,11 @@ START_TEST(a_wrong_text_is_not_lack_of_memory)
         json_t *value = hni_json_load(wrong[i], strlen(wrong[i]), JSON_DECODE_ANY, &error, &no_memory);
         ck_assert_msg(value == NULL && !no_memory && error.text[0] != '\0', "%s: %s", wrong[i], error.text);
     }
+    static const char nul[] = "{\"a\": 1\0}";
+    json_error_t error;
+    bool no_memory = true;
+    ck_assert(hni_json_load(nul, sizeof nul - 1, 0, &error, &no_memory) == NULL && !no_memory);
+    ck_assert_str_eq(error.text, "a NUL byte");
 }
 END_TEST
 

@@ -44,9 +44,9 @@ HN_API HN_MUST_CHECK hn_status hn_dataset_create_memory(hn_dataset **out, hn_con
                                                         const hn_image_shape *shape, const uint8_t *pixels,
                                                         const int32_t *labels, int64_t n, int32_t classes);
 
-/* A pair of IDX files as MNIST and Fashion-MNIST use them (ubyte, 3 and 1 dimensions), plain or gzip (recognised by
- * content). The number of classes is the largest label + 1. HN_E_IO, HN_E_FORMAT (wrong magic, truncated, trailing
- * bytes, counts that differ), HN_E_UNSUPPORTED (gzip in a build without zlib), HN_E_NOMEM.                            */
+/* A pair of IDX files as MNIST and Fashion-MNIST use them (ubyte, 3 and 1 dimensions), plain or gzip (recognised by content;
+ * any number of members and nothing behind them). The number of classes is the largest label + 1. HN_E_IO, HN_E_FORMAT
+ * (wrong magic, truncated, trailing bytes, counts that differ), HN_E_UNSUPPORTED (gzip in a build without zlib), HN_E_NOMEM. */
 HN_API HN_MUST_CHECK hn_status hn_dataset_open_idx(hn_dataset **out, hn_context *context, const char *images_path,
                                                    const char *labels_path);
 

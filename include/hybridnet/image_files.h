@@ -36,19 +36,20 @@ HN_BEGIN_DECLS
 /* Fills the struct with its defaults; struct_size: sizeof *options. NULL is ignored. */
 HN_API void hn_image_folder_options_init(hn_image_folder_options *options, size_t struct_size);
 
-/* One sub-directory a class, named after it (hn_dataset_class_name): class 0 is the first by the bytes of its name.
- * Images are all files whose names end in .jpg, .jpeg or .png, in capitals or not, in the class's directory and those
- * below it, links followed; sorted by directory, then by name: classes and order are those of torchvision's ImageFolder.
- * options: NULL for the defaults. HN_E_IO, HN_E_NOMEM, HN_E_FORMAT (no class, a class without an image, directories
- * nested deeper than 32, as a link that leads back makes them).                                                        */
+/* One sub-directory a class, named after it (hn_dataset_class_name): class 0 is the first by the bytes of its name. Images
+ * are all files whose names end in .jpg, .jpeg or .png, in capitals or not, in the class's directory and those below it,
+ * links followed; sorted by directory, then by name: classes and order are those of torchvision's ImageFolder. options: NULL
+ * for the defaults. HN_E_IO (a link beside the classes that leads nowhere, too: it may be one of them, and the others would
+ * have other numbers), HN_E_NOMEM, HN_E_FORMAT (no class, a class without an image, directories nested deeper than 32, as a
+ * link that leads back makes them).                                                                                       */
 HN_API HN_MUST_CHECK hn_status hn_dataset_open_image_folder(hn_dataset **out, hn_context *context, const char *directory,
                                                             const hn_image_folder_options *options);
 
-/* A text file of lines "path label", as the lists of ImageNet-LT and iNaturalist18 are; plain or gzip. The last blank
- * separates: paths may have blanks. Empty lines are passed over, CRLF is allowed. Paths are below root ("" for the
- * working directory); one that begins with / stands alone. Images are in the list's order, the number of classes is
- * the largest label + 1. HN_E_IO, HN_E_NOMEM, HN_E_FORMAT with the number of the line: no label, one that is no number
- * in [0, 2^24), no path, a path that was there before; or no image at all.                                             */
+/* A text file of lines "path label", as the lists of ImageNet-LT and iNaturalist18 are; plain or, in a build with zlib,
+ * gzip. The last blank separates: paths may have blanks. Empty lines are passed over, CRLF is allowed. Paths are below root
+ * ("" for the working directory); one that begins with / stands alone. Images are in the list's order, the number of classes
+ * is the largest label + 1. HN_E_IO, HN_E_NOMEM, HN_E_FORMAT with the number of the line: no label, one that is no number in
+ * [0, 2^24), no path, a path that was there before; or no image at all.                                                   */
 HN_API HN_MUST_CHECK hn_status hn_dataset_open_image_list(hn_dataset **out, hn_context *context, const char *root,
                                                           const char *list_path);
 
@@ -58,7 +59,8 @@ HN_API HN_MUST_CHECK hn_status hn_dataset_open_image_list(hn_dataset **out, hn_c
  * in any order, with any other members. Paths are below root; images are in the order of "images". Classes are the
  * categories by ascending id, annotated or not, and have names if each has a "name". Read as a stream: elements, not the
  * document, are held in memory. HN_E_IO, HN_E_NOMEM, HN_E_FORMAT: broken JSON (of members of other names the
- * brackets alone are read), a member or an array that is missing or of another type, an id that is there twice, an image
+ * brackets alone are read), JSON with more than 256 brackets inside one another, an element longer than 1 MiB or an escape in
+ * the names of the three arrays, a member or an array that is missing or of another type, an id that is there twice, an image
  * without an annotation or with two, an annotation of an unknown image or category, no image. HN_E_UNSUPPORTED in a build
  * without jansson.                                                                                                    */
 HN_API HN_MUST_CHECK hn_status hn_dataset_open_inaturalist(hn_dataset **out, hn_context *context, const char *root,

@@ -86,7 +86,7 @@ static hn_status each_entry(walk *w, size_t size, int nested, visit_fn *visit)
             break;
         /* Inside a class a link that leads nowhere is passed over or, if it is called an image, missed by the loader. */
         const int found = stat(w->path, &info);
-        if (found != 0 && !(nested > 0 && errno == ENOENT))
+        if (found != 0 && !(nested > 0 && (errno == ENOENT || errno == ENOTDIR || errno == ELOOP)))
             status = hni_fail_errno(function, "examine", w->path, errno);
         else
             status = visit(w, whole, found == 0 && S_ISDIR(info.st_mode), nested);

@@ -9,6 +9,11 @@
 json_t *hni_json_load(const char *text, size_t size, size_t flags, json_error_t *error, bool *no_memory)
 {
     memset(error, 0, sizeof *error); /* jansson leaves the code unset */
+    *no_memory = false;
+    if (memchr(text, '\0', size) != NULL) { /* jansson takes one behind a number for the end of it */
+        memcpy(error->text, "a NUL byte", sizeof "a NUL byte");
+        return NULL;
+    }
     json_t *value = json_loadb(text, size, flags, error);
     const enum json_error_code code = json_error_code(error);
     *no_memory =
