@@ -100,9 +100,9 @@ struct PscFunction : torch::autograd::Function<PscFunction> {
 
 struct ScFunction : torch::autograd::Function<ScFunction> {
     static torch::Tensor forward(torch::autograd::AutogradContext *context, const torch::Tensor &z,
-                                 const torch::Tensor &labels, hn_loss_sc_options options)
+                                 const c10::optional<torch::Tensor> &labels, hn_loss_sc_options options)
     {
-        const torch::Tensor x = adjacent(z), y = labels.defined() ? narrow(labels) : labels;
+        const torch::Tensor x = adjacent(z), y = labels.has_value() ? narrow(*labels) : torch::Tensor();
         TORCH_CHECK(!y.defined() || y.numel() * options.views == x.size(0), "there are ", y.numel(), " labels for ",
                     x.size(0), " rows");
         torch::Tensor dz = torch::empty(x.sizes(), x.options());
@@ -153,7 +153,8 @@ inline torch::Tensor psc(const torch::Tensor &z, const torch::Tensor &prototypes
 inline torch::Tensor sc(const torch::Tensor &z, const torch::Tensor &labels,
                         const hn_loss_sc_options &options = sc_options())
 {
-    return ScFunction::apply(z, labels, options);
+    /* autograd takes no undefined tensors among its arguments */
+    return ScFunction::apply(z, labels.defined() ? c10::optional<torch::Tensor>(labels) : c10::nullopt, options);
 }
 
 } // namespace hybridnet

@@ -1,6 +1,7 @@
 /* decoupled.h -- classifiers for features that are already learned (Kang et al. 2020, "Decoupling representation and
- * classifier for long-tailed recognition"): tau-normalised weights, nearest class means. Classifiers that are trained anew
- * on a frozen backbone (cRT, and LWS) are hn_hybrid_freeze_backbone and the usual steps.
+ * classifier for long-tailed recognition"): tau-normalised weights, nearest class means. A classifier that is trained anew
+ * on a frozen backbone (cRT) is hn_hybrid_freeze_backbone and the usual steps; a learned scale of each logit (LWS) is
+ * hn_hybrid_predict, hn_loss_ce and hn_sgd_update (examples/second_stage.c).
  *
  * Pure functions on the caller's arrays, re-entrant. On failure nothing has been written.                                */
 #ifndef HYBRIDNET_DECOUPLED_H
@@ -18,7 +19,8 @@ HN_API HN_MUST_CHECK hn_status hn_tau_normalize(hn_matf *weight, double tau);
 
 /* For nearest class means: adds the rows of features, n x dim, each scaled to unit length, to the sums of their classes,
  * [classes x dim], and counts them; counts: [classes]. Both are the caller's to clear before the first call. Rows with a
- * label < 0 or of length 0 are passed over. HN_E_ARG, HN_E_SHAPE, HN_E_LABEL, HN_E_NONFINITE.                           */
+ * label < 0 or of length 0 are passed over. Sums are float: of 10^6 rows of a class they keep four digits. HN_E_ARG,
+ * HN_E_SHAPE, HN_E_LABEL, HN_E_NONFINITE.                                                                             */
 HN_API HN_MUST_CHECK hn_status hn_class_sums_add(const hn_cmatf *features, const int32_t *labels, hn_matf *sums,
                                                  int64_t *counts);
 

@@ -128,7 +128,7 @@ HN_API int64_t hn_hybrid_param_total(const hn_hybrid *hybrid);
 
 /* Weights to and from a safetensors file under the names above. load takes a file without projection and prototypes
  * too if strict is 0 (then those keep their values). Files are written as by hn_safetensors_write. On failure nothing has
- * changed.                                                                                                             */
+ * changed. HN_E_UNSUPPORTED in a build without jansson.                                                                */
 HN_API HN_MUST_CHECK hn_status hn_hybrid_save(const hn_hybrid *hybrid, const char *path);
 /* The network used at inference alone, backbone and classifier: what hn_hybrid_load takes if not strict, and PyTorch too. */
 HN_API HN_MUST_CHECK hn_status hn_hybrid_save_inference(const hn_hybrid *hybrid, const char *path);

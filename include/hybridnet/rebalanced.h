@@ -39,7 +39,7 @@ HN_BEGIN_DECLS
 
 /* Weights by the effective number of samples, (1 - beta) / (1 - beta^n_c), scaled to sum to classes (Cui et al. 2019).
  *   counts   [classes], >= 0
- *   beta     in [0, 1); published: 0.9999. 0 gives all ones
+ *   beta     in [0, 1); published: 0.9999. 0: all alike
  *   weights  [classes]; a class without images gets 0                                                                   */
 HN_API HN_MUST_CHECK hn_status hn_class_weights_effective(const int64_t *counts, int64_t classes, double beta,
                                                           float *weights);

@@ -17,7 +17,8 @@ enum {
                                              2020)                                                                        */
     HN_SAMPLER_SQUARE_ROOT = 3,           /* class with probability ~ sqrt(n_c), image uniform (Kang et al. 2020)          */
     HN_SAMPLER_PROGRESSIVE = 4,           /* (1 - t) instance-balanced + t class-balanced probabilities, t = epoch /
-                                             (total_epochs - 1), at most 1 (Kang et al. 2020)                             */
+                                             (total_epochs - 1), at most 1, and 0 where there is one epoch (Kang et al.
+                                             2020)                                                                        */
     HN_SAMPLER_REVERSED = 5               /* class with probability ~ 1 / n_c, image uniform (BBN's reversed sampler)      */
 };
 
@@ -42,7 +43,7 @@ HN_API HN_MUST_CHECK hn_status hn_sampler_create(hn_sampler **out, hn_context *c
                                                  const hn_sampler_options *options);
 
 /* Image i with probability weights[i] / sum, with replacement (Walker's alias method).
- *   weights  [n], >= 0 and finite, not all 0; read during the call only                      */
+ *   weights  [n], >= 0, their sum finite and not 0; read during the call only               */
 HN_API HN_MUST_CHECK hn_status hn_sampler_create_weighted(hn_sampler **out, hn_context *context, const double *weights,
                                                           int64_t n, const hn_sampler_options *options);
 
