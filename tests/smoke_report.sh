@@ -215,10 +215,14 @@ END
 ! LC_ALL=C grep -qE "$(printf '\342\200[\252-\256]|\342\201[\246-\251]')" turned.log.html || fail "the page turns"
 grep -q "$(printf '>top\342\200\2211</th>.*>G\342\200\221mean</th>')" real.html || fail "a heading may break at its hyphen"
 
+echo '{"event":"epoch","loss":1}' | page unnumbered.log '<td>– of –</td>'
+printf '{"event":"start","class_counts":[5e-324,1e100],"epochs":3}\n{"event":"result","per_class":[1,2]}\n' | page tiny.log tiny
+
 # ---- logs that are broken: a sentence with file and line ---------------------------------------------------------------
 printf '' | bad empty.log 'empty.log is empty'
 printf '\n \n' | bad blank.log 'blank.log has no event'
 printf '{"event":"start"}\n{"event":"epoch",\n' | bad broken.log 'broken.log, line 2: '
+printf '{"event":"start"}\n{"event":"epoch","epoch":1\0}\n' | bad nul.log 'nul.log, line 2: a NUL byte'
 printf '{"event":"start","epochs":"200"}\n' | bad text.log 'text.log, line 1: "epochs" is not a number'
 printf '\n{"event":"start","class_counts":[1,"2"]}\n' | bad list.log 'list.log, line 2: "class_counts" is not a list of numbers'
 printf '{"event":"result","confusion":[[1,2],[3]]}\n' | bad ragged.log 'ragged.log, line 1: "confusion" is not a list of rows'

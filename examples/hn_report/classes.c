@@ -32,7 +32,7 @@ static struct point *points_of(const struct trial *trial, size_t *count)
     struct point *points = malloc(classes * sizeof *points);
     for (size_t c = 0; c < classes && points != NULL; ++c) {
         const struct point point = {list_number(sizes, c), list_number(accuracies, c)};
-        if (point.size > 0.0 && !isnan(point.accuracy))
+        if (point.size >= 1.0 && !isnan(point.accuracy))
             points[(*count)++] = point;
     }
     if (*count > 0)

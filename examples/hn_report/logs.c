@@ -192,8 +192,8 @@ static int add_note(struct logs *logs, const char *path, long line)
 
 static int take_line(struct reading *r, const char *text, size_t length, long line, bool ended)
 {
-    json_error_t error;
-    json_t *event = json_loadb(text, length, 0, &error);
+    json_error_t error = {.text = "a NUL byte"}; /* behind a number jansson takes one for the number's end */
+    json_t *event = memchr(text, '\0', length) == NULL ? json_loadb(text, length, 0, &error) : NULL;
     if (event == NULL && !ended)
         return add_note(r->logs, r->name, line); /* it is being written, or what wrote it was stopped */
     if (event == NULL) {
