@@ -18,13 +18,6 @@
 
 enum { ROWS = 24, CLASSES = HNT_HYBRID_CLASSES, DIM = 16, STEPS = 2, CALLERS = 8 };
 
-/* What LLVM's OpenMP keeps of a thread that has ended is no leak of the library's. */
-const char *__lsan_default_suppressions(void);
-const char *__lsan_default_suppressions(void)
-{
-    return "leak:libomp.so";
-}
-
 /* ---- a training ----------------------------------------------------------------------------------------------------- */
 
 /* A model, where it is trained, and what its last loss is. */
